@@ -1,11 +1,11 @@
 """The contract between the control plane and the receivers: one binding per endpoint, and the digest that names it.
 
-A binding holds everything that a receiver needs to serve one endpoint and is the authority for its path and keys. The
-control plane encodes it into a Secret (or a file); receivers decode it into the table they serve from. This module may not know
-how either side stores or moves it.
+A binding holds everything that a receiver needs to serve one endpoint and is the authority for its path and keys.
+The control plane encodes it into a Secret (or a file); receivers decode it into the table they serve from. This module
+may not know how either side stores or moves it.
 
-Across versions of this contract three members keep their meaning for ever: ``version``, ``uid`` and ``path``. A receiver
-that meets a newer version can therefore answer 503 on that path instead of guessing.
+Across versions of this contract three members keep their meaning for ever: ``version``, ``uid`` and ``path``. A
+receiver that meets a newer version can therefore answer 503 on that path instead of guessing.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class SecretPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSpec:
-    """``settings`` holds the fields given under ``auth.<type>``, untouched: presets fill the rest in `hookgate.scheme`."""
+    """``settings`` holds the fields given under ``auth.<type>``, untouched: presets fill the rest."""
 
     type: AuthType
     provider: str | None = None
