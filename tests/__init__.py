@@ -1,0 +1,1 @@
+"""Hookgate's tests."""
