@@ -1,0 +1,64 @@
+# The two commands that matter: `make demo` and `make test`. Everything happens in .venv; nothing else is touched.
+
+VENV ?= .venv
+# Leave the demo running: make demo KEEP=1
+KEEP ?=
+# Handed to pytest as it is: make test PYTEST_ARGS="tests/scheme -x"
+PYTEST_ARGS ?=
+# Leave empty to search; or: make test PYTHON=/path/to/python3.12
+PYTHON ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := .ci/requirements.lock
+RUNTIME_LOCK := .ci/runtime.lock
+UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help demo test lint format lock clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 leaves it running)
+	@KEEP='$(KEEP)' $(BIN)/python examples/demo.py
+
+test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## Check style and types
+	@$(BIN)/ruff check --output-format=concise .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## Rewrite the code in the house's style
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(BIN)/python ## Renew the pinned dependencies
+	@$(PIP) install --quiet uv
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) --upgrade --extra dev --output-file $(LOCK) pyproject.toml
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) --upgrade --extra all --constraint $(LOCK) \
+		--output-file $(RUNTIME_LOCK) pyproject.toml
+
+clean: ## Remove everything that make and the tools made
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find operator tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@PYTHON='$(PYTHON)' sh .ci/venv.sh $(VENV)
+
+# The stamps make a second run instant, and an edit of the metadata or of a lock runs the set-up again.
+$(VENV)/.demo: pyproject.toml $(RUNTIME_LOCK) | $(BIN)/python
+	@echo "Installing Hookgate into $(VENV) ..."
+	@$(PIP) install --quiet --require-hashes --requirement $(RUNTIME_LOCK)
+	@$(PIP) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(LOCK) | $(BIN)/python
+	@echo "Installing Hookgate and its development tools into $(VENV) ..."
+	@$(PIP) install --quiet --require-hashes --requirement $(LOCK)
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
