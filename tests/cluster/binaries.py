@@ -184,7 +184,10 @@ def _build_missing(family: Family, folder: Path, say: Say) -> None:
         count = f"{position}/{len(missing)}"
         say(f"hookgate tests: building {program} ({family.folder} {family.version}, {count}); minutes, once")
         began = time.monotonic()
-        partial = folder / f".{program}.partial"
+        # A name of this process's own: a compiler orphaned by a killed run may still write to another.
+        for leftover in folder.glob(f".{program}.*.partial"):
+            leftover.unlink()
+        partial = folder / f".{program}.{os.getpid()}.partial"
         try:
             _go(
                 module,
