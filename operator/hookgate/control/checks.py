@@ -1,0 +1,305 @@
+"""PURE: what can keep an endpoint from being served, as ordered lists of small named checks.
+
+Each check looks at one `Case` and answers with a finding or nothing. The two tuples at the end read as the
+specification: the first finding of each becomes the condition's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hookgate.config.platform import Exposure, Host
+from hookgate.control import keys as keyring
+from hookgate.control.objects import meta, owned_by
+from hookgate.control.values import Finding, Object, Observed, Serve
+from hookgate.model.binding import Binding
+from hookgate.model.conditions import ConditionType
+from hookgate.model.endpoint import AuthType, WebhookEndpoint
+from hookgate.scheme.presets import Resolved, Unresolvable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One endpoint in its world. ``binding`` is what its binding Secret holds now, None where there is none.
+
+    ``garbled`` tells that a binding Secret exists whose bytes this version cannot read.
+    """
+
+    observed: Observed
+    endpoint: WebhookEndpoint
+    scheme: Resolved | Unresolvable
+    host: Host | None
+    binding: Binding | None
+    garbled: bool
+
+    @property
+    def connection(self) -> Object | None:
+        """The Secret of the wanted connection name, whoever owns it."""
+        name = self.endpoint.spec.secret_name
+        return next((s for s in self.observed.connections if meta(s)["name"] == name), None)
+
+    @property
+    def header(self) -> str:
+        """The header parameter's name, "" where the scheme has none or is unknown."""
+        return self.scheme.header if isinstance(self.scheme, Resolved) else ""
+
+    @property
+    def generates(self) -> bool:
+        """Whether the endpoint's secret is ours to make."""
+        return self.endpoint.spec.auth.type is not AuthType.NONE and self.endpoint.spec.auth.secret.ref is None
+
+    @property
+    def had_secret(self) -> bool:
+        """Whether this endpoint once had a secret, as far as its status tells."""
+        return bool((self.observed.manifest.get("status") or {}).get("secretName"))
+
+
+Check = Callable[[Case], Finding | None]
+
+
+def first(checks: Iterable[Check], case: Case) -> Finding | None:
+    """Return the first finding of ``checks``."""
+    return next((finding for check in checks if (finding := check(case)) is not None), None)
+
+
+def _refused(reason: str, message: str) -> Finding:
+    return Finding(condition=ConditionType.ACCEPTED, reason=reason, message=message, serve=Serve.CLOSED)
+
+
+def _unresolved(reason: str, message: str, *, terminal: bool, serve: Serve) -> Finding:
+    return Finding(
+        condition=ConditionType.RESOLVED_REFS, reason=reason, message=message, terminal=terminal, serve=serve
+    )
+
+
+def type_is_allowed(case: Case) -> Finding | None:
+    """The platform allows this way of proving who one is."""
+    wanted = case.endpoint.spec.auth.type
+    if wanted in case.observed.config.allowed_types:
+        return None
+    allowed = ", ".join(sorted(case.observed.config.allowed_types)) or "none at all"
+    return _refused(
+        "AuthTypeNotAllowed",
+        f"spec.auth.type: {wanted} is not allowed by the platform's configuration; choose one of: {allowed}",
+    )
+
+
+def scheme_is_known(case: Case) -> Finding | None:
+    """The provider exists and, with the fields given, describes a whole scheme."""
+    if isinstance(case.scheme, Unresolvable):
+        return _refused(case.scheme.reason, f"{case.scheme.field}: {case.scheme.message}")
+    if case.generates and not case.scheme.generates:
+        return _refused(
+            "SecretRefRequired",
+            "spec.auth.secret.ref: this provider issues the secret itself; put it into a Secret labelled "
+            'hookgate.dev/webhook: "true" and name it here',
+        )
+    return None
+
+
+def host_is_offered(case: Case) -> Finding | None:
+    """The platform offers this namespace the host it asks for, or one at all."""
+    if case.host is not None:
+        return None
+    wanted = case.endpoint.spec.host
+    if wanted:
+        message = f"spec.exposure.host: {wanted} is not offered to namespace {case.endpoint.namespace}"
+    elif case.binding is not None and case.binding.url is not None:
+        message = (
+            "spec.exposure.host: the host of this endpoint's URL is no longer offered to its namespace; the URL and "
+            "the secret are kept; name another host here to get a new URL"
+        )
+    else:
+        message = f"spec.exposure.host: the platform offers no host to namespace {case.endpoint.namespace}"
+    return _refused("HostNotAllowed", f"{message}; ask the platform team, hosts are offered in its hookgate.yaml")
+
+
+def url_target_is_allowed(case: Case) -> Finding | None:
+    """A target outside the cluster is one that the platform allows this namespace."""
+    url = case.endpoint.spec.target.url
+    if url is None or case.observed.config.may_target(case.endpoint.namespace, url):
+        return None
+    return _refused(
+        "TargetNotAllowed",
+        "spec.target.url: the platform's configuration does not allow this URL for this namespace; "
+        "use spec.target.service, or ask for an entry under targets.urls in hookgate.yaml",
+    )
+
+
+def body_limit_is_allowed(case: Case) -> Finding | None:
+    """The endpoint's body limit stays below the platform's."""
+    ceiling = case.observed.config.max_body_bytes
+    if case.endpoint.spec.max_body_bytes <= ceiling:
+        return None
+    return _refused("LimitNotAllowed", f"spec.limits.maxBodyBytes: the platform allows at most {ceiling}")
+
+
+def namespace_has_room(case: Case) -> Finding | None:
+    """The namespace's older endpoints leave room for this one."""
+    most = case.observed.config.max_endpoints
+    if case.observed.elders < most:
+        return None
+    return _refused(
+        "TooManyEndpoints",
+        f"metadata.namespace: {case.endpoint.namespace} already has the {most} endpoints that the platform allows; "
+        "delete one, or ask for more",
+    )
+
+
+def open_url_stays_unshown(case: Case) -> Finding | None:
+    """Without authentication the URL is the only secret, so no object of its own may show it."""
+    if case.endpoint.spec.auth.type is not AuthType.NONE:
+        return None
+    if case.host is None or case.host.exposure is Exposure.NONE:
+        return None
+    return _refused(
+        "ExposureNotAllowed",
+        "spec.auth.type: none needs a host whose routes do not show single paths (exposure: none in hookgate.yaml); "
+        "on this host the URL would stand in a route object",
+    )
+
+
+def secret_name_is_free(case: Case) -> Finding | None:
+    """The connection Secret's name belongs to nobody else."""
+    found = case.connection
+    if found is None or owned_by(found, case.endpoint.uid):
+        return None
+    return _unresolved(
+        "SecretNameTaken",
+        f"spec.secretName: a Secret named {case.endpoint.spec.secret_name} exists and is not this endpoint's; "
+        "choose another name, or delete that Secret if nobody needs it",
+        terminal=True,
+        serve=Serve.AS_DECLARED,
+    )
+
+
+def secret_is_not_lost(case: Case) -> Finding | None:
+    """A secret that was generated is still known, here or in the connection Secret."""
+    if not case.generates or case.binding is not None or not case.had_secret or isinstance(case.scheme, Unresolvable):
+        return None
+    if recoverable(case) or keyring.rotation_due(case.endpoint, rotation_seen_in_status(case)):
+        return None
+    return _unresolved(
+        "SecretLost",
+        "spec.auth.secret.rotate: both the binding and the connection Secret are gone, so the secret is lost; restore "
+        "one of them, or set a new value here to have a new secret and URL made",
+        terminal=True,
+        serve=Serve.UNAVAILABLE,
+    )
+
+
+def binding_is_readable(case: Case) -> Finding | None:
+    """The binding Secret is one that this version can read; it is never overwritten otherwise."""
+    if not case.garbled:
+        return None
+    return _unresolved(
+        "BindingUnreadable",
+        f"the binding Secret {case.endpoint.uid} in {case.observed.binding_namespace} cannot be read by this version: "
+        "restore it from a backup, run a newer operator, or delete it to rebuild it from the connection Secret",
+        terminal=True,
+        serve=Serve.UNAVAILABLE,
+    )
+
+
+def secret_form_fits(case: Case) -> Finding | None:
+    """A generated secret has the form that the scheme's senders expect."""
+    if not case.generates or case.binding is None or not case.binding.form or isinstance(case.scheme, Unresolvable):
+        return None
+    if case.binding.form == case.scheme.form or keyring.rotation_due(case.endpoint, case.binding.rotated):
+        return None
+    return _unresolved(
+        "SecretFormatMismatch",
+        f"spec.auth.secret.rotate: the secret was generated as {case.binding.form}, this type or provider needs "
+        f"{case.scheme.form}; set a new value here to have a new secret made",
+        terminal=True,
+        serve=Serve.UNAVAILABLE,
+    )
+
+
+def references_are_usable(case: Case) -> Finding | None:
+    """Every referenced Secret exists, is labelled for us, and holds a usable value."""
+    refs = case.endpoint.spec.auth.secret.refs
+    if not refs or isinstance(case.scheme, Unresolvable):
+        return None
+    _, unusable = keyring.referenced(refs, case.scheme.document, (), case.observed)
+    if not unusable:
+        return None
+    texts = [f"Secret {u.ref.name}, key {u.ref.key}: {u.problem}" for u in unusable]
+    return _unresolved(
+        "SecretNotUsable",
+        "spec.auth.secret: " + "; ".join(texts),
+        terminal=False,
+        serve=Serve.AS_DECLARED,  # without any usable key the receiver answers 503 by itself
+    )
+
+
+def target_service_exists(case: Case) -> Finding | None:
+    """The target Service exists in the endpoint's namespace, has the port, and leads nowhere else."""
+    wanted = case.endpoint.spec.target.service
+    if wanted is None:
+        return None
+    found = case.observed.service
+    if found is None:
+        message = f"spec.target.service.name: no Service {wanted.name} in namespace {case.endpoint.namespace}"
+        return _unresolved("TargetNotFound", message, terminal=False, serve=Serve.AS_DECLARED)
+    spec = found.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        message = f"spec.target.service.name: {wanted.name} is an ExternalName Service, which could lead anywhere"
+        return _unresolved("TargetNotAllowed", message, terminal=True, serve=Serve.UNAVAILABLE)
+    if all(port.get("port") != wanted.port for port in spec.get("ports") or ()):
+        message = f"spec.target.service.port: Service {wanted.name} has no port {wanted.port}"
+        return _unresolved("TargetNotFound", message, terminal=False, serve=Serve.AS_DECLARED)
+    return None
+
+
+def recoverable(case: Case) -> bool:
+    """Tell whether a lost binding can be rebuilt from the connection Secret.
+
+    The status must tell that there was one. A tenant can write Secrets, owner references included, but no status: so
+    nobody plants a path or a key of their choice on an endpoint that has none yet.
+    """
+    found = case.connection
+    if (
+        found is None
+        or not case.had_secret
+        or not owned_by(found, case.endpoint.uid)
+        or isinstance(case.scheme, Unresolvable)
+    ):
+        return False
+    key = secret_key_name(case.endpoint)
+    observed = case.observed
+    return bool(keyring.recovered(found, key, case.scheme.document, observed.fresh, observed.now))
+
+
+def rotation_seen_in_status(case: Case) -> dict[str, str]:
+    """Return the rotation requests that the status remembers, for when the binding that knew them is lost."""
+    seen = (case.observed.manifest.get("status") or {}).get("rotated") or {}
+    return {str(place): str(value) for place, value in seen.items()}
+
+
+def secret_key_name(endpoint: WebhookEndpoint) -> str:
+    """Return the connection Secret's key for the current secret."""
+    return "token" if endpoint.spec.auth.type is AuthType.TOKEN else "secret"
+
+
+#: May this be served here at all?
+ACCEPTED: tuple[Check, ...] = (
+    type_is_allowed,  # hmac, token, ... as the platform says
+    scheme_is_known,  # the provider and its fields
+    host_is_offered,  # never another namespace's host
+    url_target_is_allowed,  # services are free, URLs are granted
+    body_limit_is_allowed,
+    namespace_has_room,  # older endpoints first
+    open_url_stays_unshown,  # type none
+)
+
+#: Does everything that it names exist, and may it be used?
+RESOLVED: tuple[Check, ...] = (
+    secret_name_is_free,  # never take over what is not ours
+    binding_is_readable,  # never overwrite what we cannot read
+    secret_is_not_lost,  # never invent a second secret silently
+    secret_form_fits,
+    references_are_usable,  # labelled, present, decodable
+    target_service_exists,
+)

@@ -1,0 +1,218 @@
+"""PURE: from what was observed to what to do next. Total: every observation has a plan.
+
+The order of effects is the point of this module. Activation: binding, receivers have it, route. Rotation: binding,
+receivers have it, connection Secret. Whatever must wait for the receivers is left out of a plan until they have
+confirmed; the caller executes, asks them, and decides again: any interruption resumes from what is really there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from hookgate.config.platform import Host
+from hookgate.control import checks, objects
+from hookgate.control.checks import Case
+from hookgate.control.keys import previous_secrets
+from hookgate.control.next_binding import effective_state, next_binding
+from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
+from hookgate.control.status import Outcome, invalid, status_of
+from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
+from hookgate.model import binding as contract
+from hookgate.model.binding import Binding, UndecodableBinding
+from hookgate.model.endpoint import FINALIZER, InvalidSpec, State, WebhookEndpoint
+from hookgate.model.parse import parse_endpoint
+from hookgate.scheme.presets import resolve
+
+
+def decide(observed: Observed) -> Plan:
+    """Return what to do next about one endpoint."""
+    manifest = observed.manifest
+    if objects.meta(manifest).get("deletionTimestamp"):
+        return teardown(observed)
+    try:
+        endpoint = parse_endpoint(manifest)
+    except InvalidSpec as error:
+        generation = int(objects.meta(manifest).get("generation") or 0)
+        return Plan(steps=_close(observed), status=invalid(manifest, generation, str(error), observed.now))
+    if endpoint.spec.state is State.ABSENT:
+        return absent(observed, endpoint)
+    return _present(_case(observed, endpoint))
+
+
+def _case(observed: Observed, endpoint: WebhookEndpoint) -> Case:
+    found, garbled = _read_binding(observed)
+    return Case(
+        observed=observed,
+        endpoint=endpoint,
+        scheme=resolve(endpoint.spec.auth, observed.presets),
+        host=_choose_host(observed, endpoint, found),
+        binding=found,
+        garbled=garbled,
+    )
+
+
+def _present(case: Case) -> Plan:
+    """Plan for an endpoint that is to exist, active or not, served or refused."""
+    observed = case.observed
+    findings = tuple(f for f in (checks.first(checks.ACCEPTED, case), checks.first(checks.RESOLVED, case)) if f)
+    binding = next_binding(case, findings)
+    raw = contract.encode(binding) if binding else None
+    digest = contract.digest(raw) if raw else None
+    writes = _binding_steps(observed, raw)
+    confirmed = not writes and _confirmed(observed, digest)
+    steps = [*(_finalizer_step(observed) if binding else ()), *writes]
+    if binding is not None:
+        steps += _connection_steps(case, binding, confirmed=confirmed)
+        steps += _route_steps(case, binding, confirmed=confirmed)
+    return Plan(
+        steps=tuple(steps),
+        awaits=digest is not None and not confirmed and not _asked(observed, digest),
+        awaited=digest,
+        status=status_of(_outcome(case, findings, binding, digest, confirmed=confirmed)),
+        again=_again(observed, binding, confirmed=confirmed),
+    )
+
+
+def _outcome(
+    case: Case, findings: tuple[Finding, ...], binding: Binding | None, digest: str | None, *, confirmed: bool
+) -> Outcome:
+    shown = all(f.reason != "SecretNameTaken" for f in findings)
+    return Outcome(
+        manifest=case.observed.manifest,
+        generation=case.endpoint.generation,
+        state=effective_state(case.endpoint),
+        findings=findings,
+        binding=binding,
+        digest=digest,
+        confirmed=confirmed,
+        served=case.observed.served,
+        host=case.host,
+        route=next(iter(case.observed.routes), None),
+        header=case.header,
+        secret_name=case.endpoint.spec.secret_name if shown else None,
+        now=case.observed.now,
+    )
+
+
+def _confirmed(observed: Observed, digest: str | None) -> bool:
+    """Tell whether receivers serve this binding. Once confirmed it stays so: a receiver's rollout is not our news."""
+    if digest is None:
+        return False
+    known = (observed.manifest.get("status") or {}).get("bindingDigest")
+    served = observed.served
+    return known == digest or (served is not None and served.digest == digest and served.by_all)
+
+
+def _asked(observed: Observed, digest: str | None) -> bool:
+    return observed.served is not None and observed.served.digest == digest
+
+
+def _again(observed: Observed, binding: Binding | None, *, confirmed: bool) -> float | None:
+    """Return when something changes by itself: the receivers' answer, or the end of an old key."""
+    if binding is None:
+        return None
+    if not confirmed:
+        # A receiver that becomes ready wakes the endpoint by itself.
+        return PENDING_AGAIN if observed.served is not None and observed.served.ready else IDLE_AGAIN
+    ends = [k.expires for k in binding.keys if k.expires is not None]
+    return max(1.0, min(ends) - observed.now) if ends else None
+
+
+def _read_binding(observed: Observed) -> tuple[Binding | None, bool]:
+    """Return the binding as stored, and whether there is one that cannot be read."""
+    if observed.binding is None:
+        return None, False
+    raw = objects.secret_data(observed.binding).get(contract.DATA_KEY, b"")
+    try:
+        found = contract.decode(raw)
+    except UndecodableBinding:
+        return None, True
+    return (found, False) if isinstance(found, Binding) else (None, True)
+
+
+def _choose_host(observed: Observed, endpoint: WebhookEndpoint, binding: Binding | None) -> Host | None:
+    """Return the host to serve on: the one asked for, else the one that the URL already has, else the first offered."""
+    wanted = endpoint.spec.host
+    if wanted is None and binding is not None and binding.url is not None:
+        wanted = urlsplit(binding.url).hostname
+    return observed.config.host_for(endpoint.namespace, wanted)
+
+
+def _finalizer_step(observed: Observed) -> list[Step]:
+    if FINALIZER in (objects.meta(observed.manifest).get("finalizers") or ()):
+        return []
+    return [Step(verb=Verb.APPLY, object=objects.finalizer(observed.manifest, present=True))]
+
+
+def _binding_steps(observed: Observed, raw: bytes | None) -> list[Step]:
+    """Create the binding the first time, so that no stale read can overwrite a secret; later apply to what was read."""
+    if raw is None:
+        return []
+    wanted = objects.binding_secret(objects.uid_of(observed.manifest), raw, observed.binding_namespace)
+    found = observed.binding
+    if found is None:
+        return [Step(verb=Verb.CREATE, object=wanted)]
+    if not objects.differs(wanted, found):
+        return []
+    return [Step(verb=Verb.APPLY, object=objects.at(wanted, found, version=True))]
+
+
+def _close(observed: Observed) -> tuple[Step, ...]:
+    """Stop serving an endpoint whose spec cannot be read, keeping its path and keys."""
+    found, _ = _read_binding(observed)
+    if found is None or found.closed:
+        return ()
+    return tuple(_binding_steps(observed, contract.encode(replace(found, closed=True))))
+
+
+def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]:
+    """Project the binding; a change of an existing Secret waits until receivers know what it tells."""
+    found, steps = case.connection, list[Step]()
+    wanted = objects.connection_secret(case.endpoint, _connection_data(case, binding))
+    if found is None:
+        steps.append(Step(verb=Verb.CREATE, object=wanted))
+    elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
+        steps.append(_repair(wanted, found))
+    if confirmed:
+        others = [s for s in case.observed.connections if s is not found]
+        steps += [Step(verb=Verb.DELETE, object=s) for s in others if objects.owned_by(s, case.endpoint.uid)]
+    return steps
+
+
+def _repair(wanted: dict[str, Any], found: Object) -> Step:
+    if found.get("immutable"):
+        return Step(verb=Verb.DELETE, object=found)  # the next look creates it anew
+    if set(found.get("data") or ()) - set(wanted["data"]):
+        return Step(verb=Verb.REPLACE, object=objects.overwritten(wanted, found))
+    return Step(verb=Verb.APPLY, object=objects.at(wanted, found))
+
+
+def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
+    """Return what the connection Secret tells the tenant: the URL, the header's name, and secrets that we made."""
+    data: dict[str, bytes] = {}
+    if binding.url:
+        data["url"] = binding.url.encode()
+        if case.header:
+            data["header"] = case.header.encode()
+    if binding.form and binding.keys:
+        data[checks.secret_key_name(case.endpoint)] = binding.keys[0].value.reveal()
+        previous = previous_secrets(binding, case.observed.now)
+        if previous:
+            data["previous-secrets"] = previous
+    return data
+
+
+def _route_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]:
+    """Make the route once receivers serve its path; repair it at any time; drop what is of another kind or unwanted."""
+    observed, wanted = case.observed, None
+    if binding.segment and not binding.closed and case.host is not None:
+        wanted = objects.route(binding.uid, binding.segment, case.host, observed.config, observed.system_namespace)
+    keep = next((r for r in observed.routes if wanted is not None and r["kind"] == wanted["kind"]), None)
+    steps = [Step(verb=Verb.DELETE, object=r) for r in observed.routes if r is not keep]
+    if wanted is not None and keep is not None and objects.differs(wanted, keep):
+        steps.insert(0, Step(verb=Verb.APPLY, object=objects.at(wanted, keep)))
+    elif wanted is not None and keep is None and confirmed:
+        steps.insert(0, Step(verb=Verb.CREATE, object=wanted))
+    return steps

@@ -1,0 +1,44 @@
+"""PURE: which other objects an endpoint names, read defensively, since its spec may be invalid.
+
+Used before and outside of parsing: to know what to observe for an endpoint, and whom to wake when a Secret or Service
+changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hookgate.control.values import Object
+from hookgate.model.endpoint import default_secret_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """``connection``: the wanted connection Secret; ``referenced``: the Secrets referred to; ``service``: the target."""
+
+    connection: str
+    referenced: frozenset[str]
+    service: str | None
+
+
+def names_of(manifest: Object) -> Names:
+    """Return what an endpoint names; members of a wrong type count as not given."""
+    spec = _mapping(manifest.get("spec"))
+    secret = _mapping(_mapping(spec.get("auth")).get("secret"))
+    previous = secret.get("previousRefs")
+    refs = [secret.get("ref"), *(previous if isinstance(previous, list) else ())]
+    connection = _text(spec.get("secretName")) or default_secret_name(str(manifest["metadata"]["name"]))
+    return Names(
+        connection=connection,
+        referenced=frozenset(name for ref in refs if (name := _text(_mapping(ref).get("name")))),
+        service=_text(_mapping(_mapping(spec.get("target")).get("service")).get("name")),
+    )
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

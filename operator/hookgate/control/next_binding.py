@@ -1,0 +1,117 @@
+"""PURE: the binding that an endpoint should have next, from the one it has.
+
+Kept apart from the findings so that each rule stands once: what is generated, when the URL is made, what survives a
+change. Whatever keeps an endpoint from being served never takes its path or keys away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hookgate.control import keys as keyring
+from hookgate.control.checks import Case, recoverable, secret_key_name
+from hookgate.control.objects import secret_data, target_url
+from hookgate.control.values import Finding, Serve
+from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key
+from hookgate.model.endpoint import ANNOTATION_SUSPEND, PATH_PREFIX, AuthType, State, WebhookEndpoint
+from hookgate.scheme.presets import Resolved
+
+
+def effective_state(endpoint: WebhookEndpoint) -> State:
+    """Return the declared state, restricted by the suspend annotation; nothing can widen it."""
+    if endpoint.spec.state is State.ACTIVE and endpoint.annotations.get(ANNOTATION_SUSPEND) == "true":
+        return State.INACTIVE
+    return endpoint.spec.state
+
+
+def next_binding(case: Case, findings: tuple[Finding, ...]) -> Binding | None:
+    """Return the binding to have, or None where there is none to make.
+
+    A refused endpoint that never had a binding gets none; one that has keeps path and keys in it, closed.
+    """
+    before = case.binding
+    serve = {f.serve for f in findings}
+    if Serve.CLOSED in serve or not isinstance(case.scheme, Resolved) or case.host is None:
+        return replace(before, closed=True) if before is not None else None
+    stuck = {f.reason for f in findings} & {"SecretLost", "SecretNameTaken", "BindingUnreadable"}
+    if before is None and stuck:
+        return None
+    declared = _declared(case, case.scheme)
+    if Serve.UNAVAILABLE in serve:
+        return replace(declared, active=False, inactive_response=503)
+    return declared
+
+
+def _declared(case: Case, scheme: Resolved) -> Binding:
+    observed, endpoint, before = case.observed, case.endpoint, case.binding
+    spec = endpoint.spec
+    active = effective_state(endpoint) is State.ACTIVE
+    segment = before.segment if before else _recovered_segment(case)
+    if segment is None and active:
+        segment = observed.fresh.segment
+    keys, form = _keys(case, scheme)
+    return Binding(
+        uid=endpoint.uid,
+        namespace=endpoint.namespace,
+        name=endpoint.name,
+        active=active,
+        auth=scheme.document,
+        keys=keys,
+        form=form,
+        nonce=before.nonce if before else observed.fresh.nonce,
+        target=target_url(endpoint, observed.service_base),
+        timeout_ms=spec.target.timeout_ms,
+        max_body_bytes=spec.max_body_bytes,
+        inactive_response=spec.inactive_response,
+        segment=segment,
+        url=f"{case.host.base_url()}{PATH_PREFIX}{segment}" if segment and case.host else None,
+        rotated=_rotated(case),
+    )
+
+
+def _keys(case: Case, scheme: Resolved) -> tuple[tuple[Key, ...], str]:
+    """Return the keys and the form they were generated in."""
+    observed, endpoint, before = case.observed, case.endpoint, case.binding
+    policy, now = endpoint.spec.auth.secret, observed.now
+    if endpoint.spec.auth.type is AuthType.NONE:
+        return (), ""
+    if policy.ref is not None:
+        known = before.keys if before else ()
+        return keyring.referenced(policy.refs, scheme.document, known, observed)[0], ""
+    if before is None:
+        return _first_keys(case, scheme), scheme.form
+    if not before.form:  # its keys were referenced or it needed none: nothing of ours is lost
+        return (keyring.generated(scheme, observed.fresh, now),), scheme.form
+    if not keyring.rotation_due(endpoint, before.rotated):
+        return keyring.current(before.keys, now), before.form
+    new = keyring.generated(scheme, observed.fresh, now)
+    # Keys of another form could never verify under the new scheme, whatever overlap is asked for.
+    overlap = policy.overlap if before.form == scheme.form else 0
+    return keyring.rotated(before.keys, new, overlap, now), scheme.form
+
+
+def _first_keys(case: Case, scheme: Resolved) -> tuple[Key, ...]:
+    observed = case.observed
+    if case.connection is not None and recoverable(case):
+        name = secret_key_name(case.endpoint)
+        return keyring.recovered(case.connection, name, scheme.document, observed.fresh, observed.now)
+    return (keyring.generated(scheme, observed.fresh, observed.now),)
+
+
+def _rotated(case: Case) -> dict[str, str]:
+    before = case.binding.rotated if case.binding else {}
+    return {**before, **keyring.rotation_requests(case.endpoint)}
+
+
+def _recovered_segment(case: Case) -> str | None:
+    """Return the path that a lost binding had, as the connection Secret tells, unless another endpoint has it now."""
+    if not recoverable(case) or case.connection is None or case.observed.segment_taken:
+        return None
+    return segment_of(secret_data(case.connection).get("url", b"").decode("ascii", "replace"))
+
+
+def segment_of(url: str) -> str | None:
+    """Return the random segment at the end of one of our URLs, None where there is none."""
+    _, found, segment = url.rpartition(PATH_PREFIX)
+    alphabet = set("abcdefghijklmnopqrstuvwxyz234567")
+    return segment if found and len(segment) == SEGMENT_LENGTH and set(segment) <= alphabet else None

@@ -1,0 +1,224 @@
+"""PURE: the manifests of an endpoint's children, and the few questions asked of objects as read.
+
+Children never inherit the endpoint's labels or annotations: a GitOps tool that tracks by label would prune them.
+Children in the endpoint's own namespace carry an owner reference; those elsewhere are found by the uid label.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from hookgate.config.platform import Exposure, Host, PlatformConfig
+from hookgate.control.values import Object
+from hookgate.model import binding as contract
+from hookgate.model.endpoint import API_VERSION, FINALIZER, KIND, LABEL_UID, PATH_PREFIX, WebhookEndpoint
+
+FIELD_MANAGER = "hookgate"
+LABEL_MANAGED = "app.kubernetes.io/managed-by"
+LABEL_ROLE = "hookgate.dev/role"
+#: The connection Secret names its endpoint for people; the uid label is what code goes by.
+LABEL_ENDPOINT = "hookgate.dev/endpoint"
+
+
+def meta(obj: Object) -> Mapping[str, Any]:
+    """Return the metadata of an object as read."""
+    found: Mapping[str, Any] = obj["metadata"]
+    return found
+
+
+def uid_of(obj: Object) -> str:
+    """Return an object's own uid, "" before the server gave one."""
+    return str(meta(obj).get("uid") or "")
+
+
+def owned_by(obj: Object, uid: str) -> bool:
+    """Tell whether an object carries an owner reference to the endpoint ``uid``."""
+    return any(ref.get("uid") == uid for ref in meta(obj).get("ownerReferences") or ())
+
+
+def secret_data(obj: Object) -> dict[str, bytes]:
+    """Return a Secret's data decoded; members that are not base64 are left out, for their value means nothing."""
+    decoded = {}
+    for key, value in (obj.get("data") or {}).items():
+        try:
+            decoded[key] = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError, TypeError):
+            continue
+    return decoded
+
+
+def encode_data(data: Mapping[str, bytes]) -> dict[str, str]:
+    """Return ``data`` as a Secret's data member."""
+    return {key: base64.b64encode(value).decode() for key, value in data.items()}
+
+
+def labels(role: str, uid: str) -> dict[str, str]:
+    """Return the labels of a child: who manages it, what it is for, whose it is."""
+    return {LABEL_MANAGED: FIELD_MANAGER, LABEL_ROLE: role, LABEL_UID: uid}
+
+
+def binding_secret(uid: str, raw: bytes, namespace: str) -> dict[str, Any]:
+    """Return the binding Secret: named by the endpoint's uid, alone in the namespace that receivers read."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "hookgate.dev/binding",
+        "metadata": {"name": uid, "namespace": namespace, "labels": labels("binding", uid)},
+        "data": encode_data({contract.DATA_KEY: raw}),
+    }
+
+
+def connection_secret(endpoint: WebhookEndpoint, data: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the connection Secret in the endpoint's namespace, owned by the endpoint."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": endpoint.spec.secret_name,
+            "namespace": endpoint.namespace,
+            "labels": {**labels("connection", endpoint.uid), LABEL_ENDPOINT: endpoint.name},
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": KIND,
+                    "name": endpoint.name,
+                    "uid": endpoint.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "data": encode_data(data),
+    }
+
+
+def route(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any] | None:
+    """Return the Ingress or HTTPRoute for an exact path on ``host``, beside the receiver's Service, or None."""
+    if host.exposure is Exposure.INGRESS:
+        return _ingress(uid, segment, host, config, namespace)
+    if host.exposure is Exposure.GATEWAY:
+        return _http_route(uid, segment, host, config, namespace)
+    return None
+
+
+def finalizer(manifest: Object, *, present: bool) -> dict[str, Any]:
+    """Return the part of the endpoint that holds our finalizer, for server-side apply on exactly that object."""
+    wanted: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": {
+            "name": meta(manifest)["name"],
+            "namespace": meta(manifest).get("namespace"),
+            "uid": meta(manifest)["uid"],
+        },
+    }
+    if present:
+        wanted["metadata"]["finalizers"] = [FINALIZER]
+    return wanted
+
+
+def target_url(endpoint: WebhookEndpoint, service_base: str | None) -> str:
+    """Return where authenticated calls go; a Service always in the endpoint's own namespace.
+
+    ``service_base`` stands for the Service's address where there is no cluster to resolve its name.
+    """
+    service = endpoint.spec.target.service
+    if service is None:
+        return endpoint.spec.target.url or ""
+    base = service_base or f"http://{service.name}.{endpoint.namespace}.svc:{service.port}"
+    return base.rstrip("/") + service.path
+
+
+def at(wanted: Mapping[str, Any], found: Object, *, version: bool = False) -> dict[str, Any]:
+    """Return ``wanted`` bound to the very object ``found`` by its uid; with ``version``, to what was read of it too."""
+    bound: dict[str, Any] = {"uid": uid_of(found)}
+    if version:
+        bound["resourceVersion"] = meta(found).get("resourceVersion")
+    return {**wanted, "metadata": {**wanted["metadata"], **bound}}
+
+
+def overwritten(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
+    """Return ``found`` with the data of ``wanted`` and nothing else in it; labels and references of others stay."""
+    labelled = {**(meta(found).get("labels") or {}), **wanted["metadata"]["labels"]}
+    return {**found, "data": wanted["data"], "metadata": {**meta(found), "labels": labelled}}
+
+
+def released(found: Object, uid: str) -> dict[str, Any]:
+    """Return a connection Secret that is no longer the endpoint's, so that it outlives the endpoint."""
+    ours = {LABEL_MANAGED, LABEL_ROLE, LABEL_UID}
+    metadata = dict(meta(found))
+    metadata["labels"] = {k: v for k, v in (metadata.get("labels") or {}).items() if k not in ours}
+    metadata["ownerReferences"] = [r for r in metadata.get("ownerReferences") or () if r.get("uid") != uid]
+    return {**found, "metadata": metadata}
+
+
+def differs(wanted: Object, found: Object) -> bool:
+    """Tell whether applying ``wanted`` would change ``found``, looking at what is wanted alone.
+
+    Maps are compared by the wanted keys, except for a Secret's data, which is ours as a whole. Lists are compared as
+    wholes, member by member in the same way, since the server adds defaults inside them.
+    """
+    if wanted.get("kind") == "Secret" and dict(wanted.get("data", {})) != dict(found.get("data") or {}):
+        return True
+    return not _covers(wanted, found)
+
+
+def _covers(wanted: Any, found: Any) -> bool:
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(k in found and _covers(v, found[k]) for k, v in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(wanted) == len(found)
+            and all(_covers(w, f) for w, f in zip(wanted, found, strict=True))
+        )
+    return bool(wanted == found)
+
+
+def _route_meta(uid: str, host: Host, namespace: str) -> dict[str, Any]:
+    return {
+        "name": f"hookgate-{uid}",
+        "namespace": namespace,
+        "labels": labels("route", uid),
+        **({"annotations": dict(host.annotations)} if host.annotations else {}),
+    }
+
+
+def _ingress(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
+    backend = {"service": {"name": config.service_name, "port": {"number": config.service_port}}}
+    path = {"path": PATH_PREFIX + segment, "pathType": "Exact", "backend": backend}
+    spec: dict[str, Any] = {"rules": [{"host": host.name, "http": {"paths": [path]}}]}
+    if host.class_name:
+        spec["ingressClassName"] = host.class_name
+    if host.scheme == "https":
+        tls: dict[str, Any] = {"hosts": [host.name]}
+        if host.tls_secret:
+            tls["secretName"] = host.tls_secret
+        spec["tls"] = [tls]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": _route_meta(uid, host, namespace),
+        "spec": spec,
+    }
+
+
+def _http_route(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
+    rule = {
+        "matches": [{"path": {"type": "Exact", "value": PATH_PREFIX + segment}}],
+        "backendRefs": [{"name": config.service_name, "port": config.service_port}],
+    }
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": _route_meta(uid, host, namespace),
+        "spec": {
+            "parentRefs": [dict(ref) for ref in host.parent_refs],
+            "hostnames": [host.name],
+            "rules": [rule],
+        },
+    }

@@ -1,0 +1,125 @@
+"""The work queue: one request at a time per key, bounded workers, backoff for failures, delays for later looks.
+
+It may not know what a request means. Rules as in client-go's workqueue: a key that is added while it is being worked on
+is worked on once more afterwards; a key that is added twice is worked on once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable
+
+from hookgate.control.cluster import ClusterError, Request
+
+logger = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 0.05
+LONGEST_BACKOFF = 60.0
+
+Work = Callable[[Request], Awaitable[float | None]]
+
+
+class Queue:
+    """Requests waiting for workers. ``jitter`` gives numbers in [0, 1); the loop's clock times the delays."""
+
+    def __init__(self, work: Work, *, workers: int, jitter: Callable[[], float]) -> None:
+        self._work = work
+        self._workers = workers
+        self._jitter = jitter
+        self._ready: asyncio.Queue[Request] = asyncio.Queue()
+        self._waiting: set[Request] = set()  # in _ready
+        self._running: set[Request] = set()
+        self._again: set[Request] = set()  # added while running
+        self._failures: dict[Request, int] = {}
+        self._due: dict[Request, float] = {}  # the earliest delayed look
+        self._heap: list[tuple[float, Request]] = []
+        self._wake = asyncio.Event()
+
+    def add(self, request: Request) -> None:
+        """Ask for ``request`` to be worked on as soon as a worker is free."""
+        if request in self._running:
+            self._again.add(request)
+        elif request not in self._waiting:
+            self._waiting.add(request)
+            self._ready.put_nowait(request)
+
+    def add_after(self, request: Request, seconds: float) -> None:
+        """Ask for ``request`` after ``seconds``; an earlier look that is already due stays."""
+        due = asyncio.get_running_loop().time() + seconds
+        if due >= self._due.get(request, float("inf")):
+            return
+        self._due[request] = due
+        heapq.heappush(self._heap, (due, request))
+        self._wake.set()
+
+    def idle(self) -> bool:
+        """Tell whether nothing is waiting or running; delayed looks do not count."""
+        return not self._waiting and not self._running
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._release())
+            for _ in range(self._workers):
+                group.create_task(self._worker())
+
+    async def _worker(self) -> None:
+        while True:
+            request = await self._ready.get()
+            self._waiting.discard(request)
+            self._running.add(request)
+            try:
+                await self._once(request)
+            finally:
+                self._running.discard(request)
+            if request in self._again:
+                self._again.discard(request)
+                self.add(request)
+
+    async def _once(self, request: Request) -> None:
+        try:
+            again = await self._work(request)
+        except ClusterError as error:
+            self._retry(request, error.retry_after)
+            level = logging.DEBUG if error.conflict else logging.WARNING
+            logger.log(level, "%s: %s; trying again", request, error)
+        except Exception as error:
+            # The type alone: an unforeseen error's text could hold anything.
+            self._retry(request, None)
+            logger.error("%s: unexpected %s at %s; trying again", request, type(error).__name__, _where(error))
+        else:
+            self._failures.pop(request, None)
+            if again is not None:
+                self.add_after(request, again * (1 + 0.1 * self._jitter()))
+
+    def _retry(self, request: Request, retry_after: float | None) -> None:
+        failures = self._failures[request] = self._failures.get(request, 0) + 1
+        backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 20))
+        delay = max(backoff, retry_after or 0.0)
+        self.add_after(request, delay * (1 + 0.5 * self._jitter()))
+
+    async def _release(self) -> None:
+        """Move delayed requests into the queue when they are due."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._wake.clear()
+            while self._heap and self._heap[0][0] <= loop.time():
+                due, request = heapq.heappop(self._heap)
+                if self._due.get(request) == due:
+                    del self._due[request]
+                    self.add(request)
+            pause = self._heap[0][0] - loop.time() if self._heap else None
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except TimeoutError:
+                continue
+
+
+def _where(error: BaseException) -> str:
+    """Return file and line of the innermost frame of ``error``, which say nothing about contents."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "?"

@@ -1,0 +1,143 @@
+"""Observe, decide, apply, confirm, report: one endpoint at a time, level-triggered.
+
+Every round looks at what is there, asks the pure `decide` what to do, and does it. Nothing is remembered between calls,
+so a crash after any write resumes where it stopped. This module may not know why anything is done.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hookgate.config.platform import PlatformConfig
+from hookgate.control.cluster import Cluster, Receivers, Request
+from hookgate.control.decide import decide
+from hookgate.control.names import Names, names_of
+from hookgate.control.next_binding import segment_of
+from hookgate.control.objects import meta, owned_by, secret_data, uid_of
+from hookgate.control.status import ready_of
+from hookgate.control.values import Fresh, Object, Observed, Plan, Served
+from hookgate.scheme.presets import Presets
+
+#: A plan leads to the next within a few rounds; more would mean that two of them undo each other.
+MOST_ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The platform's configuration in force and the presets that it makes."""
+
+    config: PlatformConfig
+    presets: Presets
+
+
+class RoundsExceeded(RuntimeError):  # noqa: N818 -- what happened
+    """Deciding did not settle: a defect of ours, kept from looping for ever."""
+
+
+class Reconciler:
+    """Brings one endpoint after another to its desired state.
+
+    ``clock`` gives unix seconds, ``entropy`` as many random bytes as asked for, ``settings`` what is in force now.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        receivers: Receivers,
+        *,
+        settings: Callable[[], Settings],
+        clock: Callable[[], float],
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._cluster = cluster
+        self._receivers = receivers
+        self._settings = settings
+        self._clock = clock
+        self._entropy = entropy
+
+    async def reconcile(self, request: Request) -> float | None:
+        """Do what there is to do now. Return in how many seconds to look again, None for not before a change.
+
+        Raises `ClusterError` when a read or write did not happen; what was done until then stays done.
+        """
+        served: Served | None = None
+        fresh = draw(self._entropy)
+        for _ in range(MOST_ROUNDS):
+            manifest = self._cluster.endpoint(request)
+            if manifest is None:
+                return None
+            plan = decide(await self._observe(manifest, served, fresh))
+            for step in plan.steps:
+                await self._cluster.execute(step)
+            if plan.awaits:
+                served = await self._receivers.served(uid_of(manifest), plan.awaited)
+            elif not plan.steps or plan.final:
+                await self._report(manifest, plan)
+                return plan.again
+        raise RoundsExceeded(f"{request}: deciding does not settle")
+
+    async def _observe(self, manifest: Object, served: Served | None, fresh: Fresh) -> Observed:
+        cluster, settings = self._cluster, self._settings()
+        uid, namespace = uid_of(manifest), str(meta(manifest).get("namespace"))
+        names = names_of(manifest)
+        sure = _must_be_sure(manifest)
+        connections = await cluster.connections(namespace, uid, names.connection, sure=sure)
+        return Observed(
+            manifest=manifest,
+            config=settings.config,
+            presets=settings.presets,
+            system_namespace=cluster.system_namespace,
+            binding_namespace=cluster.binding_namespace,
+            binding=await cluster.binding(uid, sure=sure),
+            connections=connections,
+            references={name: cluster.referenced(namespace, name) for name in names.referenced},
+            service=cluster.service(namespace, names.service) if names.service else None,
+            service_base=cluster.service_base(namespace, names.service) if names.service else None,
+            routes=await cluster.routes(uid, sure=sure),
+            served=served,
+            elders=cluster.elders(manifest),
+            segment_taken=self._segment_taken(connections, names, uid),
+            now=self._clock(),
+            fresh=fresh,
+        )
+
+    def _segment_taken(self, connections: tuple[Object, ...], names: Names, uid: str) -> bool:
+        found = next((s for s in connections if meta(s)["name"] == names.connection and owned_by(s, uid)), None)
+        if found is None:
+            return False
+        segment = segment_of(secret_data(found).get("url", b"").decode("ascii", "replace"))
+        return segment is not None and self._cluster.segment_taken(segment, uid)
+
+    async def _report(self, manifest: Object, plan: Plan) -> None:
+        """Write the status if it says anything new, and an Event if readiness changed."""
+        if plan.warning is not None:
+            reason, message = plan.warning
+            await self._cluster.post_event(manifest, normal=False, reason=reason, message=message)
+        if plan.status is None or plan.status == manifest.get("status"):
+            return
+        before = ready_of(manifest.get("status") or {})
+        await self._cluster.write_status(manifest, plan.status)
+        now = ready_of(plan.status)
+        if now != before:
+            message = next(c["message"] for c in plan.status["conditions"] if c["type"] == "Ready")
+            await self._cluster.post_event(manifest, normal=now[0] == "True", reason=now[1], message=message)
+
+
+def draw(entropy: Callable[[int], bytes]) -> Fresh:
+    """Draw the randomness of one reconciliation."""
+    raw = entropy(20 + 32 + 16 + 4 * 8)
+    return Fresh(
+        segment=base64.b32encode(raw[:20]).decode().lower(),
+        secret=raw[20:52],
+        nonce=raw[52:68].hex(),
+        ids=tuple(raw[i : i + 8].hex() for i in range(68, 100, 8)),
+    )
+
+
+def _must_be_sure(manifest: Object) -> bool:
+    """Tell whether "there is none" has consequences: a deletion that ends, or a secret that counts as lost."""
+    deleting = bool(meta(manifest).get("deletionTimestamp"))
+    absent = (manifest.get("spec") or {}).get("state") == "absent"
+    return deleting or absent or bool((manifest.get("status") or {}).get("secretName"))

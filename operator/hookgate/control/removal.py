@@ -1,0 +1,98 @@
+"""PURE: taking an endpoint away, because it is declared absent or because its object is being deleted.
+
+The order is the reverse of an activation: route and binding go first, so that nothing is reachable; the receivers
+confirm; only then go the connection Secret and, for a deleted object, the finalizer.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from hookgate.control import objects
+from hookgate.control.status import Outcome, status_of
+from hookgate.control.values import Finding, Observed, Plan, Step, Verb
+from hookgate.model.conditions import ConditionType
+from hookgate.model.endpoint import FINALIZER, DeletionPolicy, State, WebhookEndpoint
+
+#: How long a deletion waits for receivers that do not confirm, in seconds; then it goes on with a warning.
+DELETION_PATIENCE = 60
+#: When to look again while something is pending, in seconds.
+PENDING_AGAIN = 1.0
+#: When to look again while no receiver is ready at all, in seconds.
+IDLE_AGAIN = 30.0
+
+_REMOVING = Finding(
+    condition=ConditionType.PROGRAMMED,
+    reason="Removing",
+    message="Receivers are dropping the endpoint; its secret goes when all of them have.",
+    terminal=False,
+)
+
+
+def absent(observed: Observed, endpoint: WebhookEndpoint) -> Plan:
+    """Return what is left to do until an endpoint that is declared absent has nothing any more."""
+    owned = [s for s in observed.connections if objects.owned_by(s, endpoint.uid)]
+    unreachable = _make_unreachable(observed)
+    done = not unreachable and not owned
+    status = status_of(
+        Outcome(
+            manifest=observed.manifest,
+            generation=endpoint.generation,
+            state=State.ABSENT,
+            findings=() if done else (_REMOVING,),
+            now=observed.now,
+        )
+    )
+    if done:
+        return Plan(status=status)
+    if unreachable or not _asked(observed):
+        return Plan(steps=unreachable, awaits=True, status=status)
+    if _dropped_by_all(observed):
+        return Plan(steps=tuple(Step(verb=Verb.DELETE, object=s) for s in owned), status=status)
+    return Plan(status=status, again=PENDING_AGAIN)
+
+
+def teardown(observed: Observed) -> Plan:
+    """Return what is left to do for a deleted object; its status is nobody's concern any more."""
+    manifest = observed.manifest
+    if FINALIZER not in (objects.meta(manifest).get("finalizers") or ()):
+        return Plan()
+    unreachable = _make_unreachable(observed)
+    if unreachable or not _asked(observed):
+        return Plan(steps=unreachable, awaits=True)
+    confirmed = _dropped_by_all(observed)
+    if not confirmed and observed.now - _deleted_at(observed) < DELETION_PATIENCE:
+        return Plan(again=PENDING_AGAIN)
+    warning = (
+        "ReceiversUnconfirmed",
+        f"deleted although not every receiver confirmed within {DELETION_PATIENCE} s that it dropped the endpoint",
+    )
+    last = Step(verb=Verb.APPLY, object=objects.finalizer(manifest, present=False))
+    return Plan(steps=(*_part_with_secrets(observed), last), final=True, warning=None if confirmed else warning)
+
+
+def _make_unreachable(observed: Observed) -> tuple[Step, ...]:
+    bindings = (observed.binding,) if observed.binding is not None else ()
+    return tuple(Step(verb=Verb.DELETE, object=found) for found in (*observed.routes, *bindings))
+
+
+def _asked(observed: Observed) -> bool:
+    return observed.served is not None and observed.served.digest is None
+
+
+def _dropped_by_all(observed: Observed) -> bool:
+    """Tell whether no ready receiver serves the endpoint; where none is ready, none does."""
+    return observed.served is not None and observed.served.agreeing == observed.served.ready
+
+
+def _part_with_secrets(observed: Observed) -> tuple[Step, ...]:
+    uid = objects.uid_of(observed.manifest)
+    owned = [s for s in observed.connections if objects.owned_by(s, uid)]
+    if (observed.manifest.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN:
+        return tuple(Step(verb=Verb.REPLACE, object=objects.released(s, uid)) for s in owned)
+    return tuple(Step(verb=Verb.DELETE, object=s) for s in owned)
+
+
+def _deleted_at(observed: Observed) -> float:
+    text = str(objects.meta(observed.manifest)["deletionTimestamp"])
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()

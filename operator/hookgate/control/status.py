@@ -1,0 +1,197 @@
+"""PURE: what is true of an endpoint, as its status tells it: conditions, URL, header, secret name.
+
+The status shows the URL (never for type ``none``, where it is the only secret) and the header's name; it never shows a
+secret. Reasons are listed here and in the reference; a reason is stable, a message may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from hookgate.config.platform import Exposure, Host
+from hookgate.control.values import Finding, Object, Served
+from hookgate.model.binding import Binding
+from hookgate.model.conditions import Condition, ConditionType, Truth, merge
+from hookgate.model.endpoint import AuthType, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a decision came to. ``digest`` names ``binding``; ``confirmed``: every ready receiver serves it."""
+
+    manifest: Object
+    generation: int
+    state: State
+    findings: tuple[Finding, ...]
+    now: float
+    binding: Binding | None = None
+    digest: str | None = None
+    confirmed: bool = False
+    served: Served | None = None
+    host: Host | None = None
+    route: Object | None = None
+    header: str = ""
+    secret_name: str | None = None
+
+
+def rfc3339(now: float) -> str:
+    """Return unix seconds as Kubernetes writes times: UTC, whole seconds."""
+    return datetime.fromtimestamp(int(now), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def status_of(outcome: Outcome) -> dict[str, Any]:
+    """Return the whole status object; members that do not apply are left out."""
+    before: Mapping[str, Any] = outcome.manifest.get("status") or {}
+    binding = outcome.binding
+    shown: dict[str, Any] = {"observedGeneration": outcome.generation}
+    if binding is not None:
+        if binding.segment is not None:
+            if binding.url and binding.auth.get("type") != AuthType.NONE:
+                shown["url"] = binding.url
+            if outcome.header:
+                shown["header"] = outcome.header
+        if outcome.secret_name:
+            shown["secretName"] = outcome.secret_name
+        if binding.rotated:
+            shown["rotated"] = dict(binding.rotated)
+        digest = outcome.digest if outcome.confirmed else before.get("bindingDigest")
+        if digest:
+            shown["bindingDigest"] = digest
+    elif any(f.reason in ("SecretLost", "BindingUnreadable") for f in outcome.findings):
+        # The only memory that there ever was a secret: keep it until a rotation is asked for.
+        shown.update({k: before[k] for k in ("secretName", "rotated") if k in before})
+    placed = merge(before.get("conditions") or (), conditions(outcome), rfc3339(outcome.now))
+    shown["conditions"] = [c.to_object() for c in placed]
+    return shown
+
+
+def conditions(outcome: Outcome) -> tuple[Condition, ...]:
+    """Return the five conditions, and Reconciling or Stalled where one of them holds."""
+    generation = outcome.generation
+
+    def condition(kind: ConditionType, status: Truth, reason: str, message: str) -> Condition:
+        return Condition(type=kind, status=status, reason=reason, message=message, generation=generation)
+
+    told = [
+        _judged(outcome, ConditionType.ACCEPTED, "The spec is valid and allowed here."),
+        _judged(outcome, ConditionType.RESOLVED_REFS, "Everything it names exists and may be used."),
+        condition(ConditionType.PROGRAMMED, *_programmed(outcome)),
+        condition(ConditionType.EXPOSED, *_exposed(outcome)),
+    ]
+    status, reason, message = _ready(outcome, told)
+    told.append(condition(ConditionType.READY, status, reason, message))
+    if status is not Truth.TRUE:
+        terminal = any(f.terminal for f in outcome.findings)
+        kind = ConditionType.STALLED if terminal else ConditionType.RECONCILING
+        told.append(condition(kind, Truth.TRUE, reason, message))
+    return tuple(told)
+
+
+def invalid(manifest: Object, generation: int, message: str, now: float) -> dict[str, Any]:
+    """Return the status of an object whose spec cannot be read; what it showed before is kept, it may still be true."""
+    before: Mapping[str, Any] = manifest.get("status") or {}
+    finding = Finding(condition=ConditionType.ACCEPTED, reason="InvalidSpec", message=message)
+    outcome = Outcome(manifest=manifest, generation=generation, state=State.INACTIVE, findings=(finding,), now=now)
+    kept = {k: before[k] for k in ("url", "header", "secretName", "rotated", "bindingDigest") if k in before}
+    return {**kept, **status_of(outcome)}
+
+
+def _judged(outcome: Outcome, kind: ConditionType, good: str) -> Condition:
+    found = next((f for f in outcome.findings if f.condition is kind), None)
+    refused = any(f.condition is ConditionType.ACCEPTED for f in outcome.findings)
+    if found is not None:
+        status, reason, message = Truth.FALSE, found.reason, found.message
+    elif kind is ConditionType.RESOLVED_REFS and refused:
+        status, reason, message = Truth.UNKNOWN, "NotAccepted", "Not looked at while the spec is not accepted."
+    else:
+        status, reason, message = Truth.TRUE, kind.value, good
+    return Condition(type=kind, status=status, reason=reason, message=message, generation=outcome.generation)
+
+
+def _programmed(outcome: Outcome) -> tuple[Truth, str, str]:
+    if outcome.state is State.ABSENT:
+        return Truth.FALSE, "Absent", "Nothing is served for an absent endpoint."
+    if outcome.binding is None:
+        return Truth.FALSE, "NoBinding", "There is nothing to serve yet."
+    if outcome.binding.closed:
+        return Truth.FALSE, "NotServed", "The endpoint may not be served; calls get 404."
+    if outcome.confirmed:
+        return Truth.TRUE, "Programmed", "Every ready receiver serves it."
+    served = outcome.served
+    if served is None or served.ready == 0:
+        return Truth.FALSE, "NoReceivers", "No receiver is ready; see the receiver Deployment or receiver.addresses."
+    return Truth.FALSE, "ReceiversPending", f"{served.agreeing} of {served.ready} ready receivers serve it."
+
+
+def _exposed(outcome: Outcome) -> tuple[Truth, str, str]:
+    binding = outcome.binding
+    if outcome.state is State.ABSENT:
+        return Truth.FALSE, "Absent", "An absent endpoint has no route."
+    if binding is None or binding.segment is None:
+        return Truth.FALSE, "NotActivated", "The URL is made at the first activation."
+    if binding.closed or outcome.host is None:
+        return Truth.FALSE, "NotServed", "The endpoint may not be served, so it has no route."
+    if outcome.host.exposure is Exposure.NONE:
+        return Truth.UNKNOWN, "NotManaged", "Routes of this host are not made by Hookgate."
+    if outcome.route is None:
+        return Truth.FALSE, "RoutePending", "The route is made once every receiver serves the endpoint."
+    if outcome.host.exposure is Exposure.INGRESS:
+        return _ingress_state(outcome.route)
+    return _gateway_state(outcome.route)
+
+
+def _ingress_state(route: Object) -> tuple[Truth, str, str]:
+    addresses = ((route.get("status") or {}).get("loadBalancer") or {}).get("ingress")
+    if addresses:
+        return Truth.TRUE, "Exposed", "The ingress controller gave the route an address."
+    return Truth.UNKNOWN, "NoAddress", "No ingress controller has given the route an address (some never do)."
+
+
+def _gateway_state(route: Object) -> tuple[Truth, str, str]:
+    """Sum up what the parents say: one refusal refuses, all must accept."""
+    wanted = len((route.get("spec") or {}).get("parentRefs") or ())
+    parents = (route.get("status") or {}).get("parents") or ()
+    accepted = 0
+    for parent in parents:
+        known = {c.get("type"): c for c in parent.get("conditions") or ()}
+        for kind in ("Accepted", "ResolvedRefs"):
+            found = known.get(kind)
+            if found is not None and found.get("status") == "False":
+                reason = str(found.get("reason") or "Refused")
+                return Truth.FALSE, reason, f"The gateway says {kind}=False: {reason}."
+        accepted += (known.get("Accepted") or {}).get("status") == "True"
+    if wanted and accepted >= wanted:
+        return Truth.TRUE, "Exposed", "The gateway accepted the route."
+    return Truth.UNKNOWN, "GatewayPending", "No gateway has said yet whether it accepts the route."
+
+
+def _ready(outcome: Outcome, told: list[Condition]) -> tuple[Truth, str, str]:
+    if outcome.findings:
+        worst = outcome.findings[0]
+        return Truth.FALSE, worst.reason, worst.message
+    if outcome.state is State.ABSENT:
+        return Truth.TRUE, "Absent", "Secret, URL and route are removed."
+    binding = outcome.binding
+    if outcome.state is State.INACTIVE and binding is not None and binding.segment is None:
+        return Truth.TRUE, "Inactive", "Configured; the URL is made at the first activation."
+    programmed = next(c for c in told if c.type is ConditionType.PROGRAMMED)
+    if programmed.status is not Truth.TRUE:
+        return Truth.FALSE, programmed.reason, programmed.message
+    exposed = next(c for c in told if c.type is ConditionType.EXPOSED)
+    if exposed.status is Truth.FALSE:
+        return Truth.FALSE, exposed.reason, exposed.message
+    if outcome.state is State.INACTIVE:
+        answer = binding.inactive_response if binding else 503
+        return Truth.TRUE, "Inactive", f"Calls get {answer}; URL and secret are kept."
+    return Truth.TRUE, "Active", "Calls are authenticated and delivered."
+
+
+def ready_of(status: Object) -> tuple[str, str]:
+    """Return status and reason of the Ready condition of a status as read, for telling a transition."""
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == ConditionType.READY:
+            return str(condition.get("status")), str(condition.get("reason"))
+    return "", ""

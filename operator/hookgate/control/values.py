@@ -1,0 +1,130 @@
+"""The values that flow through a reconciliation: what was observed, what is found, what is planned.
+
+Frozen data only. Objects of the API server stay plain dictionaries, as read; nothing here may fetch or write any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from hookgate.config.platform import PlatformConfig
+from hookgate.model.conditions import ConditionType
+from hookgate.scheme.presets import Presets
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """Randomness for one reconciliation, drawn beforehand so that deciding stays pure.
+
+    ``segment`` is 160 bits in the path's alphabet, ``secret`` 32 bytes, ``nonce`` and ``ids`` hex.
+    """
+
+    segment: str
+    secret: bytes
+    nonce: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What the receivers say: of ``ready`` receivers, ``agreeing`` serve the binding named ``digest`` (None: none)."""
+
+    digest: str | None
+    ready: int
+    agreeing: int
+
+    @property
+    def by_all(self) -> bool:
+        """Tell whether there is a ready receiver and none disagrees."""
+        return 0 < self.ready == self.agreeing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything a decision may look at. ``now`` is in unix seconds.
+
+    ``connections`` are all Secrets that name the endpoint's uid, and the one of the wanted name whoever owns it.
+    ``references`` holds each referenced Secret by name, None where there is none with our label. ``routes`` are all
+    Ingresses and HTTPRoutes that name the uid. ``service_base`` replaces the target Service's address outside a cluster. ``elders`` counts the namespace's endpoints created before this one.
+    ``segment_taken`` tells whether another binding already has the path that this endpoint would recover.
+    """
+
+    manifest: Object
+    config: PlatformConfig
+    presets: Presets
+    system_namespace: str
+    binding_namespace: str
+    binding: Object | None
+    connections: tuple[Object, ...]
+    references: Mapping[str, Object | None]
+    service: Object | None
+    service_base: str | None
+    routes: tuple[Object, ...]
+    served: Served | None
+    elders: int
+    segment_taken: bool
+    now: float
+    fresh: Fresh
+
+
+class Serve(Enum):
+    """What a finding means for calls."""
+
+    AS_DECLARED = "as declared"
+    UNAVAILABLE = "503"
+    CLOSED = "404"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that keeps an endpoint from being Ready. ``terminal``: only the user or the platform can end it."""
+
+    condition: ConditionType
+    reason: str
+    message: str
+    terminal: bool = True
+    serve: Serve = Serve.AS_DECLARED
+
+
+class Verb(Enum):
+    """What a step does. CREATE fails where the object exists; the others only touch the uid that the object carries.
+
+    REPLACE stands for the rare case that server-side apply cannot express: taking away what somebody else added.
+    """
+
+    CREATE = "create"
+    APPLY = "apply"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One write. For DELETE the object needs no more than its kind, name, namespace and uid."""
+
+    verb: Verb
+    object: Object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do next: ``steps`` in order, then wait until receivers serve ``awaited``, then decide again.
+
+    ``awaits`` tells whether there is anything to wait for; ``awaited`` None means: until no receiver serves the uid.
+    ``final``: with its steps all is done, there is no need to look again. ``status`` is what holds if nothing more
+    happens; None leaves the object's status alone. ``again`` asks for another look after that many seconds.
+    ``warning`` is for an Event.
+    """
+
+    steps: tuple[Step, ...] = ()
+    awaits: bool = False
+    awaited: str | None = None
+    final: bool = False
+    status: Object | None = None
+    again: float | None = None
+    warning: tuple[str, str] | None = None
