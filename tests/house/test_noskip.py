@@ -28,9 +28,7 @@ def run(folder: Path, source: str, *arguments: str, required: str) -> subprocess
     (folder / "pytest.ini").write_text("[pytest]\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOOKGATE_REQUIRE_CLUSTER": required}
     command = [sys.executable, "-m", "pytest", "-p", "tests.noskip", "-p", "no:cacheprovider", *arguments, "."]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 @pytest.mark.parametrize("kind", SKIPS)
