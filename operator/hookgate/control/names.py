@@ -15,7 +15,7 @@ from hookgate.model.endpoint import default_secret_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """``connection``: the wanted connection Secret; ``referenced``: the Secrets referred to; ``service``: the target."""
+    """``connection``: the connection Secret's name; ``referenced``: the Secrets referred to; ``service``: the target."""
 
     connection: str
     referenced: frozenset[str]

@@ -49,9 +49,10 @@ class Observed:
     """Everything a decision may look at. ``now`` is in unix seconds.
 
     ``connections`` are all Secrets that name the endpoint's uid, and the one of the wanted name whoever owns it.
-    ``references`` holds each referenced Secret by name, None where there is none with our label. ``routes`` are all
-    Ingresses and HTTPRoutes that name the uid. ``service_base`` replaces the target Service's address outside a cluster. ``elders`` counts the namespace's endpoints created before this one.
-    ``segment_taken`` tells whether another binding already has the path that this endpoint would recover.
+    ``references`` holds each referenced Secret by name, None where there is none with our label. ``service_base``
+    replaces the target Service's address outside a cluster. ``routes`` are all Ingresses and HTTPRoutes that name the
+    uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
+    binding already has the path that this endpoint would recover.
     """
 
     manifest: Object
