@@ -1,0 +1,465 @@
+"""The reflector's copy stays true through every fault of the stream and of the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from hookgate.kube.api import SECRETS, Api
+from hookgate.kube.light import NoToken
+from hookgate.kube.reflector import MultiReflector, Reflector, backoff
+from hookgate.kube.transport import Connection, HttpTransport
+from tests.kube.asyncrun import eventually, run
+from tests.kube.fakeserver import FakeApiServer, failing, saying, silent, status_object
+
+
+@dataclass
+class Told:
+    """What the callbacks heard."""
+
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    lists: list[list[str]] = field(default_factory=list)
+
+    def change(self, kind: str, obj: dict[str, Any]) -> None:
+        self.changes.append((kind, obj["metadata"]["name"]))
+
+    def replace(self, objects: list[dict[str, Any]]) -> None:
+        self.lists.append(sorted(obj["metadata"]["name"] for obj in objects))
+
+
+def client(server: FakeApiServer) -> Api:
+    return Api(HttpTransport(Connection(server=server.url, credentials=NoToken())))
+
+
+@asynccontextmanager
+async def reflecting(server: FakeApiServer, told: Told, **options: Any) -> AsyncIterator[Reflector]:
+    """A running reflector whose backoff is as short as it gets."""
+    async with client(server) as api:
+        usual: dict[str, Any] = {"namespace": "ns", "on_change": told.change, "chance": lambda: 0.0}
+        reflector = Reflector(api, SECRETS, **(usual | options))
+        task = asyncio.create_task(reflector.run())
+        try:
+            yield reflector
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def watching(server: FakeApiServer, reflector: Reflector) -> None:
+    await reflector.synced.wait()
+    await eventually(lambda: server.watching == 1, "one open watch")
+
+
+def names(reflector: Reflector) -> list[str]:
+    return sorted(obj["metadata"]["name"] for obj in reflector.items())
+
+
+def test_the_first_list_fills_the_store_and_sets_synced() -> None:
+    """Everything that exists is told as ADDED and can be looked up."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("a", data="1")
+            server.put("b")
+            async with reflecting(server, told) as reflector:
+                await reflector.synced.wait()
+                found = reflector.get("ns", "a")
+                assert found is not None
+                assert found["data"] == {"value": "1"}
+                assert reflector.get("ns", "c") is None
+                assert (told.changes, len(reflector)) == ([("ADDED", "a"), ("ADDED", "b")], 2)
+
+    run(test())
+
+
+def test_events_after_the_list_are_told_in_order() -> None:
+    """ADDED, MODIFIED and DELETED arrive through the watch and change the store."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server, reflecting(server, told) as reflector:
+            await watching(server, reflector)
+            server.put("a")
+            server.put("a", data="2")
+            server.remove("a")
+            await eventually(lambda: len(told.changes) == 3, "three changes")
+            assert told.changes == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a")]
+            assert names(reflector) == []
+
+    run(test())
+
+
+def test_a_watch_asks_for_bookmarks_and_an_end() -> None:
+    """The watch starts at the list's version, with bookmarks and a server-side end between five and ten minutes."""
+
+    async def test() -> None:
+        async with FakeApiServer() as server:
+            server.put("a")
+            async with reflecting(server, Told(), labels="app=x", chance=lambda: 0.5) as reflector:
+                await watching(server, reflector)
+            expected = {
+                "watch": "true",
+                "allowWatchBookmarks": "true",
+                "resourceVersion": "101",
+                "timeoutSeconds": "450",
+                "labelSelector": "app=x",
+            }
+            assert server.requests("watch")[0].query == expected
+            assert server.requests("list")[0].query == {"limit": "500", "labelSelector": "app=x"}
+
+    run(test())
+
+
+def test_a_bookmark_moves_the_version_to_reconnect_from() -> None:
+    """After a bookmark and a cut, the next watch starts at the bookmark."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server, reflecting(server, told) as reflector:
+            await watching(server, reflector)
+            server.bookmark()
+            server.put("a")
+            await eventually(lambda: told.changes, "the event behind the bookmark")
+            server.bookmark()
+            heard = reflector.last_heard
+            await eventually(lambda: reflector.last_heard > heard or server.watching == 0, "the bookmark to arrive")
+            server.end()
+            await eventually(lambda: len(server.requests("watch")) == 2, "a second watch")
+            assert server.requests("watch")[1].query["resourceVersion"] == str(server.version)
+            assert len(server.requests("list")) == 1
+
+    run(test())
+
+
+def test_a_cut_stream_continues_without_a_list() -> None:
+    """What happened while the stream was down is replayed from the last version, once."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server, reflecting(server, told) as reflector:
+            await watching(server, reflector)
+            server.put("a")
+            await eventually(lambda: told.changes, "a")
+            server.cut()
+            server.put("b", quiet=True)
+            await eventually(lambda: len(told.changes) == 2, "b after the cut")
+            assert told.changes == [("ADDED", "a"), ("ADDED", "b")]
+            assert len(server.requests("list")) == 1
+
+    run(test())
+
+
+def test_410_as_a_status_lists_again_and_tells_deletions_of_the_gap() -> None:
+    """Objects that vanished are DELETED first, changed ones MODIFIED, unchanged ones not told."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            for name in ("gone", "changed", "same"):
+                server.put(name)
+            async with reflecting(server, told) as reflector:
+                await watching(server, reflector)
+                told.changes.clear()
+                server.next("watch", failing(410, "Expired"))
+                server.remove("gone", quiet=True)
+                server.put("changed", data="2", quiet=True)
+                server.put("new", quiet=True)
+                server.history.clear()
+                server.end()
+                await eventually(lambda: len(server.requests("list")) == 2 and len(told.changes) == 3, "a second list")
+                assert told.changes == [("DELETED", "gone"), ("MODIFIED", "changed"), ("ADDED", "new")]
+                assert names(reflector) == ["changed", "new", "same"]
+
+    run(test())
+
+
+def test_410_as_an_event_lists_again() -> None:
+    """An ERROR event with code 410 closes the gap in the same way."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("gone")
+            async with reflecting(server, told) as reflector:
+                await watching(server, reflector)
+                server.remove("gone", quiet=True)
+                server.send({"type": "ERROR", "object": status_object(410, "Expired")})
+                await eventually(lambda: ("DELETED", "gone") in told.changes, "the deletion")
+                assert (len(server.requests("list")), reflector.failure) == (2, None)
+
+    run(test())
+
+
+def test_an_object_made_again_in_a_gap_is_deleted_and_added() -> None:
+    """The same name with another uid is another object, also for those who keep things by uid."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("a", uid="one")
+            async with reflecting(server, told) as reflector:
+                await watching(server, reflector)
+                server.put("a", uid="two", quiet=True)
+                server.send({"type": "ERROR", "object": status_object(410, "Expired")})
+                await eventually(lambda: len(told.changes) == 3, "the second object")
+                assert told.changes == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "a")]
+
+    run(test())
+
+
+def test_another_error_event_reconnects_from_the_last_version() -> None:
+    """An ERROR event with code 500 costs no list."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server, reflecting(server, told) as reflector:
+            await watching(server, reflector)
+            server.send({"type": "ERROR", "object": status_object(500, "InternalError")})
+            await eventually(lambda: len(server.requests("watch")) == 2, "a second watch")
+            server.put("a")
+            await eventually(lambda: told.changes, "an event")
+            assert len(server.requests("list")) == 1
+            assert reflector.failure is None
+
+    run(test())
+
+
+def test_a_garbage_line_is_survived_by_a_new_list() -> None:
+    """What the line would have said is unknown, so the truth is listed."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.next("watch", saying(b'{"type":"ADDED","object":{"metadata":{"name":"sec\n{}\n'))
+            async with reflecting(server, told) as reflector:
+                await reflector.synced.wait()
+                server.put("a", quiet=True)
+                await eventually(lambda: told.changes, "a")
+                assert len(server.requests("list")) == 2
+
+    run(test())
+
+
+def test_an_unfinished_last_line_counts_for_nothing() -> None:
+    """A stream that ends inside a line is continued from the last complete event."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.next("watch", saying(b'{"type":"ADDED","obj'))
+            async with reflecting(server, told) as reflector:
+                await watching(server, reflector)
+                versions = [watch.query["resourceVersion"] for watch in server.requests("watch")]
+                assert versions == ["100", "100"]
+                assert len(server.requests("list")) == 1
+
+    run(test())
+
+
+def test_a_silent_stream_is_replaced() -> None:
+    """A stream without a byte for the given time is dropped and continued."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.next("watch", silent)
+            async with reflecting(server, told, silence_s=0.2) as reflector:
+                await reflector.synced.wait()
+                server.put("a", quiet=True)
+                await eventually(lambda: told.changes, "what the silent stream never told")
+                assert len(server.requests("list")) == 1
+
+    run(test())
+
+
+def test_a_failing_list_is_tried_again_and_reported() -> None:
+    """Until the list works `failure` says why it does not, and `synced` stays unset."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            for _ in range(2):
+                server.next("list", failing(500, "InternalError"))
+            server.put("a")
+            async with reflecting(server, told) as reflector:
+                await eventually(lambda: reflector.failure is not None, "a failure")
+                assert reflector.failure is not None
+                assert str(reflector.failure) == "list Secret ns: 500 InternalError"
+                assert not reflector.synced.is_set()
+                await watching(server, reflector)
+                assert reflector.failure is None
+                assert told.changes == [("ADDED", "a")]
+
+    run(test())
+
+
+def test_backoff_doubles_within_bounds_and_honours_retry_after() -> None:
+    """Between half and all of a delay that doubles up to 30 s, but never less than the server asks for."""
+    assert [backoff(failures, 0.0) for failures in (0, 1, 2, 3)] == [0.1, 0.2, 0.4, 0.8]
+    assert [round(backoff(1, chance), 3) for chance in (0.0, 0.5, 1.0)] == [0.2, 0.3, 0.4]
+    assert (backoff(1000, 0.0), backoff(1000, 1.0)) == (15.0, 30.0)
+    assert (backoff(0, 0.0, 7.0), backoff(1000, 0.0, 7.0)) == (7.0, 15.0)
+
+
+def test_a_throttled_list_tells_how_long_to_wait() -> None:
+    """The server's Retry-After arrives at the reflector, which gets through afterwards."""
+
+    async def test() -> None:
+        async with FakeApiServer() as server:
+            server.next("list", failing(429, "TooManyRequests", retry_after="0.3"))
+            async with reflecting(server, Told()) as reflector:
+                await eventually(lambda: reflector.failure is not None, "a failure")
+                assert reflector.failure is not None
+                assert (reflector.failure.reason, reflector.failure.retry_after) == ("TooManyRequests", 0.3)
+                await reflector.synced.wait()
+
+    run(test())
+
+
+def test_an_expired_continue_token_starts_the_list_again() -> None:
+    """Pages of a broken list are never mixed with those of the next."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            for number in range(501):
+                server.put(f"s{number:03}")
+
+            async def first_page_then_gone(request: Any) -> Any:
+                server.next("list", failing(410, "Expired"))
+                return server._list(request)
+
+            server.next("list", first_page_then_gone)
+            async with reflecting(server, told) as reflector:
+                await reflector.synced.wait()
+                assert len(reflector) == 501
+                assert len(told.changes) == 501
+            assert [page.query.get("continue") for page in server.requests("list")] == [None, "500", None, "500"]
+
+    run(test())
+
+
+def test_a_vanished_server_leaves_the_store_in_force() -> None:
+    """While the server is away the copy is served; when it is back the copy catches up."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("a")
+            async with reflecting(server, told) as reflector:
+                await watching(server, reflector)
+                await server.stop()
+                await eventually(lambda: reflector.failure is not None, "a failure")
+                assert names(reflector) == ["a"]
+                assert reflector.failure is not None
+                assert reflector.failure.unreachable
+                server.put("b")
+                await server.start()
+                await eventually(lambda: names(reflector) == ["a", "b"], "b")
+                assert reflector.failure is None
+
+    run(test())
+
+
+def test_a_list_is_told_as_a_whole_when_asked_for() -> None:
+    """With `on_replace` lists come as one call, and only the watch's events come one by one."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("a")
+            async with reflecting(server, told, on_replace=told.replace) as reflector:
+                await watching(server, reflector)
+                server.put("b")
+                await eventually(lambda: told.changes, "b")
+                server.remove("a", quiet=True)
+                server.send({"type": "ERROR", "object": status_object(410, "Expired")})
+                await eventually(lambda: len(told.lists) == 2, "a second list")
+                assert (told.lists, told.changes) == ([["a"], ["b"]], [("ADDED", "b")])
+
+    run(test())
+
+
+def test_a_callback_that_fails_does_not_stop_the_reflector() -> None:
+    """One object that the caller cannot take does not cost the next."""
+
+    async def test() -> None:
+        told: list[str] = []
+
+        def fussy(kind: str, obj: dict[str, Any]) -> None:
+            if obj["metadata"]["name"] == "bad":
+                raise ValueError("secret value")
+            told.append(obj["metadata"]["name"])
+
+        async with FakeApiServer() as server:
+            server.put("bad")
+            server.put("good")
+            async with reflecting(server, Told(), on_change=fussy) as reflector:
+                await watching(server, reflector)
+                server.put("bad", data="2")
+                server.put("better")
+                await eventually(lambda: told == ["good", "better"], "both good ones")
+                assert names(reflector) == ["bad", "better", "good"]
+
+    run(test())
+
+
+def test_managed_fields_are_not_kept_and_transform_decides_the_rest() -> None:
+    """What is stored and told is what `transform` made, in lists and events alike."""
+
+    async def test() -> None:
+        kept: list[dict[str, Any]] = []
+
+        def names_only(obj: dict[str, Any]) -> dict[str, Any]:
+            assert "managedFields" not in obj["metadata"]
+            return {"metadata": {"name": obj["metadata"]["name"]}}
+
+        async with FakeApiServer() as server:
+            server.put("a")
+            async with reflecting(
+                server, Told(), transform=names_only, on_change=lambda kind, obj: kept.append(obj)
+            ) as reflector:
+                await watching(server, reflector)
+                server.put("b")
+                await eventually(lambda: len(kept) == 2, "both")
+                assert kept == [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]
+                assert reflector.get("ns", "b") == {"metadata": {"name": "b"}}
+
+    run(test())
+
+
+def test_several_namespaces_are_told_as_one() -> None:
+    """A MultiReflector watches each namespace and is synced when all are."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server, client(server) as api:
+            several = MultiReflector(api, SECRETS, namespaces=("one", "two"), on_change=told.change)
+            task = asyncio.create_task(several.run())
+            await several.synced.wait()
+            await eventually(lambda: server.watching == 2, "two watches")
+            assert {request.path for request in server.requests("watch")} == {
+                "/api/v1/namespaces/one/secrets",
+                "/api/v1/namespaces/two/secrets",
+            }
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    run(test())
+
+
+def test_cancelling_closes_the_stream() -> None:
+    """A cancelled reflector leaves no connection behind."""
+
+    async def test() -> None:
+        async with FakeApiServer() as server:
+            async with reflecting(server, Told()) as reflector:
+                await watching(server, reflector)
+            server.put("a")  # a write to a closed peer is what tells the server
+            await eventually(lambda: server.watching == 0, "no open watch")
+
+    run(test())
