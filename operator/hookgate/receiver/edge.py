@@ -1,0 +1,163 @@
+"""The HTTP protocol of both listeners: uvicorn's, with the bounds that it lacks.
+
+uvicorn bounds neither the time nor the size of a request's head, lets trailers join the headers, and waits for ever for
+a connection's first byte and for the rest of a body that was answered early. Each of these holds memory or a descriptor
+for whoever asks, before any path is looked up. This module may not know endpoints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+#: What each header costs beside its bytes, so that a bound on bytes bounds their number too (as HTTP/2 counts them).
+_HEADER_OVERHEAD = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """``head_seconds`` is the time for a request's head, and for the rest of a body that nobody waits for."""
+
+    head_seconds: float = 10.0
+    head_bytes: int = 32_768
+    connections: int = 4_096
+
+
+class HeadTooLarge(Exception):  # noqa: N818 -- raised through the parser, which turns it into a 400
+    """More head or trailer than allowed."""
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """uvicorn's httptools protocol, bounded. One per connection; `protocol_factory` gives it its bounds."""
+
+    bounds = Bounds()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        """Called by uvicorn."""
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = True  # also before a connection's first byte
+        self._in_message = False
+        self._head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
+        super().connection_made(transport)
+        if len(self.connections) > self.bounds.connections:
+            transport.abort()
+            return
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the deadline with the connection."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser, then see whether a head is left unfinished."""
+        super().data_received(data)
+        if self._in_head and self._in_message:
+            # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished.
+            self._head_bytes += len(data)
+            if self._head_bytes > self.bounds.head_bytes:
+                self._close()
+                return
+        if self._deadline is None and self._waiting:
+            self._arm()
+
+    def on_message_begin(self) -> None:
+        """Start to count a head."""
+        super().on_message_begin()
+        self._in_head = self._in_message = True
+        self._head_bytes = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Count the request line."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count every header and drop trailers: nothing that follows the body may pose as part of the head."""
+        self._count(len(name) + len(value) + _HEADER_OVERHEAD)
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """End the head's deadline."""
+        self._in_head = False
+        self._disarm()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the deadline of a body that nobody waited for; the connection is idle then."""
+        self._in_message = False
+        if self._answered:
+            self._disarm()
+            if not self.transport.is_closing():
+                self._unset_keepalive_if_required()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Bound what is left of a body that was answered without reading it."""
+        super().on_response_complete()
+        if self._in_message and self._deadline is None:
+            self._arm()
+
+    @property
+    def _waiting(self) -> bool:
+        """Whether the sender owes us something that no other deadline covers."""
+        if self._in_message and self._in_head:
+            return True
+        idle = self.cycle is None or self._answered
+        return idle and self.timeout_keep_alive_task is None
+
+    @property
+    def _answered(self) -> bool:
+        return self.cycle is not None and self.cycle.response_complete
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.bounds.head_bytes:
+            raise HeadTooLarge
+
+    def _arm(self) -> None:
+        self._deadline = self.loop.call_later(self.bounds.head_seconds, self._close)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _close(self) -> None:
+        self._deadline = None
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.close()
+
+
+def protocol_factory(bounds: Bounds) -> type[asyncio.Protocol]:
+    """Return the protocol class that holds these bounds, for ``uvicorn.Config(http=...)``."""
+    return cast("type[asyncio.Protocol]", type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds}))
+
+
+# A refused head is an attacker's or a scanner's daily business: uvicorn's warning for each would fill the log.
+logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -1,0 +1,103 @@
+"""What of a call goes to the target, and where: pure.
+
+It may not know how bytes travel, nor whether the call was authentic: it is asked only about calls that were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+#: Never passed on: hop-by-hop (RFC 9110, 7.6.1), what the client of the target writes itself, claims about earlier hops
+#: that a sender could forge, and ``proxy``, which CGI-style targets take for the variable HTTP_PROXY.
+_NOT_FORWARDED = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings", b"expect", b"host", b"content-length",
+        b"forwarded", b"x-real-ip", b"proxy",
+    }
+)  # fmt: skip
+_FORGEABLE_PREFIX = b"x-forwarded-"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class InvalidTarget(ValueError):  # noqa: N818 -- the field's term
+    """A target that cannot be called. The text names the part at fault and never repeats the URL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where authenticated calls go. ``path`` begins with a slash; ``query`` is the target's own, without the ``?``."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+    timeout: float
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in a URL; the port only where it is not the scheme's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+
+def parse_target(url: str, timeout_ms: int) -> Target:
+    """Take a binding's target apart. Raises `InvalidTarget`."""
+    if not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
+        raise InvalidTarget("target: has characters that a URL cannot have: percent-encode them")
+    if timeout_ms <= 0:
+        raise InvalidTarget("timeoutMs: must be positive")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise InvalidTarget("target: host or port cannot be read") from None
+    if parts.scheme not in _DEFAULT_PORTS:
+        raise InvalidTarget("target: must begin with http:// or https://")
+    if not host or "@" in parts.netloc:
+        raise InvalidTarget("target: needs a host and takes no user or password")
+    if parts.fragment:
+        raise InvalidTarget("target: takes no fragment")
+    return Target(
+        scheme=parts.scheme,
+        host=host,
+        port=_DEFAULT_PORTS[parts.scheme] if port is None else port,
+        path=parts.path or "/",
+        query=parts.query,
+        timeout=timeout_ms / 1000,
+    )
+
+
+def request_target(target: Target, query: bytes) -> str:
+    """Return path and query for the request line.
+
+    The caller's query is passed on only to a target that has none of its own: few schemes sign the query, and a caller
+    must not be able to override a parameter that the endpoint's owner has set. ``query`` must be ASCII.
+    """
+    own = target.query or query.decode("ascii")
+    return f"{target.path}?{own}" if own else target.path
+
+
+def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that belong to the target, in their order; names are lower-case.
+
+    ``credentials`` are the scheme's own: a target has no use for the sender's secret.
+    """
+    dropped = _NOT_FORWARDED | credentials if credentials else _NOT_FORWARDED
+    kept = []
+    named: set[bytes] = set()
+    for name, value in headers:
+        if name in dropped or name.startswith(_FORGEABLE_PREFIX):
+            if name == b"connection":
+                named.update(token.strip() for token in value.lower().split(b","))
+        else:
+            kept.append((name, value))
+    if named:
+        return [(name, value) for name, value in kept if name not in named]
+    return kept

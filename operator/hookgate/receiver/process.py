@@ -1,0 +1,190 @@
+"""The receiver as a process: both listeners, the source that feeds the table, and the way down.
+
+It may not know which source feeds it nor who started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import uvicorn
+
+from hookgate.receiver.delivery import Deliverer, PooledDeliverer
+from hookgate.receiver.edge import Bounds, protocol_factory
+from hookgate.receiver.load import Load
+from hookgate.receiver.private import PrivateApp
+from hookgate.receiver.server import OnCall, PublicApp
+from hookgate.receiver.settings import ReceiverSettings
+from hookgate.receiver.source import BindingSource
+from hookgate.receiver.table import BindingTable
+
+_log = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+_SOURCE_RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
+_PRIVATE_BOUNDS = Bounds(connections=256)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without its signal handling: there are two in one process, and the way down is ours."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Receiver:
+    """One receiver. ``table`` may be read at any time; ``ports`` are known once it is started."""
+
+    def __init__(
+        self,
+        settings: ReceiverSettings,
+        source: BindingSource,
+        *,
+        on_call: OnCall | None = None,
+        deliverer: Deliverer | None = None,
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self.settings, self.table = settings, BindingTable()
+        self.load = Load(
+            max_calls=settings.max_in_flight,
+            max_per_endpoint=settings.max_in_flight_per_endpoint,
+            max_bytes=settings.max_held_bytes,
+        )
+        self.ports: tuple[int, int] = (settings.port, settings.private_port)
+        self._source, self._on_call, self._deliverer = source, on_call, deliverer
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Begin the way down; more than one call changes nothing."""
+        self._stop.set()
+
+    async def run(self, started: Callable[[Receiver], None] | None = None) -> None:
+        """Serve until `stop`, then drain. ``started`` is called as soon as both listeners accept.
+
+        Raises OSError when an address cannot be had.
+        """
+        settings = self.settings
+        with contextlib.ExitStack() as sockets:
+            public_socket = sockets.enter_context(_listen(settings.host, settings.port))
+            private_socket = sockets.enter_context(_listen(settings.private_host, settings.private_port))
+            self.ports = (public_socket.getsockname()[1], private_socket.getsockname()[1])
+            deliverer = self._deliverer or PooledDeliverer(
+                max_response_bytes=settings.max_response_bytes, max_connections=settings.max_in_flight
+            )
+            try:
+                await self._serve(deliverer, public_socket, private_socket, started)
+            finally:
+                await deliverer.close()
+
+    async def _serve(
+        self,
+        deliverer: Deliverer,
+        public_socket: socket.socket,
+        private_socket: socket.socket,
+        started: Callable[[Receiver], None] | None,
+    ) -> None:
+        settings = self.settings
+        public_app = PublicApp(
+            self.table,
+            deliverer,
+            self.load,
+            max_body_bytes=settings.max_body_bytes,
+            body_seconds=settings.body_seconds,
+            on_call=self._on_call,
+        )
+        public = _Server(_config(public_app, settings.bounds, settings.keep_alive, settings.grace))
+        private_app = PrivateApp(self.table, draining=self._stop.is_set)
+        private = _Server(_config(private_app, _PRIVATE_BOUNDS, settings.keep_alive, 1))
+        feeding = asyncio.create_task(_feed(self._source, self.table))
+        listeners = [
+            asyncio.create_task(public.serve([public_socket])),
+            asyncio.create_task(private.serve([private_socket])),
+        ]
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await public.accepting.wait()
+            await private.accepting.wait()
+            if started is not None:
+                started(self)
+            await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                await asyncio.sleep(settings.drain_delay)
+            public.should_exit = True
+            await listeners[0]
+        finally:
+            self._stop.set()
+            feeding.cancel()
+            public.should_exit = private.should_exit = True
+            await asyncio.gather(feeding, stopping, *listeners, return_exceptions=True)
+
+
+async def run_receiver(
+    settings: ReceiverSettings,
+    source: BindingSource,
+    *,
+    on_call: OnCall | None = None,
+    started: Callable[[Receiver], None] | None = None,
+) -> None:
+    """Run one receiver until SIGTERM or SIGINT, drain it and return."""
+    receiver = Receiver(settings, source, on_call=on_call)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, receiver.stop)
+    try:
+        await receiver.run(started)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bind and return a listening socket; ``host`` is an address of either family."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    opened.setblocking(False)
+    return opened
+
+
+def _config(app: Any, bounds: Bounds, keep_alive: int, grace: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=protocol_factory(bounds),
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=keep_alive,
+        timeout_graceful_shutdown=grace,
+    )
+
+
+async def _feed(source: BindingSource, table: BindingTable) -> None:
+    """Keep the source running: if it fails, the table stays in force and the source is started again."""
+    failures = 0
+    while True:
+        try:
+            await source.run(table)
+            return
+        except Exception as error:
+            pause = _SOURCE_RETRY_SECONDS[min(failures, len(_SOURCE_RETRY_SECONDS) - 1)]
+            failures += 1
+            _log.error("binding source failed (%s): again in %.0f s", type(error).__name__, pause)
+            await asyncio.sleep(pause)

@@ -1,0 +1,34 @@
+"""What an operator of receivers may choose. Values only; reading them from anywhere is the caller's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hookgate.receiver.edge import Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverSettings:
+    """Addresses, bounds and times; sizes in bytes, times in seconds. Port 0 lets the system choose.
+
+    ``max_in_flight`` bounds the calls whose body is being read or delivered, ``max_in_flight_per_endpoint`` keeps one
+    slow target from taking all of them, and ``max_held_bytes`` bounds the memory of their bodies.
+    On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
+    balancers need to hear of it), and calls in flight have ``grace`` to end.
+    ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 -- a receiver in a pod serves its Service
+    port: int = 8080
+    private_host: str = "0.0.0.0"  # noqa: S104 -- probes come from the node
+    private_port: int = 8081
+    max_body_bytes: int = 25 * 1024 * 1024
+    max_response_bytes: int = 1024 * 1024
+    max_in_flight: int = 1024
+    max_in_flight_per_endpoint: int = 256
+    max_held_bytes: int = 256 * 1024 * 1024
+    body_seconds: float = 30.0
+    keep_alive: int = 75
+    drain_delay: float = 5.0
+    grace: int = 30
+    bounds: Bounds = field(default_factory=Bounds)

@@ -1,0 +1,101 @@
+"""Where a receiver's bindings come from: the interface, and a folder of files.
+
+A source may not know what a binding means: it hands raw bytes to the table, under the uid that it keeps them by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from hookgate.receiver.table import BindingTable
+
+_log = logging.getLogger(__name__)
+
+_SUFFIX = ".json"
+#: More than any binding can be; a Secret could not hold it either.
+_MAX_FILE = 1 << 20
+
+
+class BindingSource(Protocol):
+    """Feeds a table for as long as it runs."""
+
+    async def run(self, table: BindingTable) -> None:
+        """Load the whole table, then follow changes until cancelled. While the origin is away the table stays."""
+        ...
+
+
+_Stamp = tuple[int, int, int, int]
+
+
+class FolderSource:
+    """A folder of ``<uid>.json`` files, looked at every ``interval`` seconds; other names are passed over.
+
+    A file that cannot be read takes its endpoint out of service and no other. A folder that cannot be read leaves the
+    table as it is: that is an outage of the origin, not the removal of every endpoint.
+    """
+
+    def __init__(self, folder: Path, *, interval: float = 0.5) -> None:
+        """Follow ``folder``."""
+        self._folder, self._interval = folder, interval
+        self._seen: dict[str, _Stamp] = {}
+        self._readable = True
+
+    async def run(self, table: BindingTable) -> None:
+        """See `BindingSource`."""
+        while True:
+            await self.poll(table)
+            await asyncio.sleep(self._interval)
+
+    async def poll(self, table: BindingTable) -> None:
+        """Bring the table up to the folder once."""
+        try:
+            found = await asyncio.to_thread(_stamps, self._folder)
+        except OSError as error:
+            if self._readable:
+                _log.error("bindings folder cannot be read (%s): the last table stays in force", type(error).__name__)
+            self._readable = False
+            return
+        self._readable = True
+        changed = {uid for uid, stamp in found.items() if self._seen.get(uid) != stamp}
+        raws = await asyncio.to_thread(_read_all, self._folder, changed)
+        if not table.loaded:
+            table.replace(raws)
+        else:
+            for uid in self._seen.keys() - found.keys():
+                table.remove(uid)
+            for uid, raw in raws.items():
+                table.put(uid, raw)
+        self._seen = found
+
+
+def _stamps(folder: Path) -> dict[str, _Stamp]:
+    """Return what tells one version of each file from the next."""
+    stamps = {}
+    with os.scandir(folder) as files:
+        for file in files:
+            if not file.name.endswith(_SUFFIX) or file.name.startswith("."):
+                continue
+            try:
+                stat = file.stat()
+            except OSError:
+                continue  # gone since the listing
+            stamps[file.name.removesuffix(_SUFFIX)] = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
+    return stamps
+
+
+def _read_all(folder: Path, uids: set[str]) -> Mapping[str, bytes]:
+    """Read these files. One that cannot be read is an empty binding, which the table refuses and counts."""
+    raws = {}
+    for uid in uids:
+        try:
+            with (folder / (uid + _SUFFIX)).open("rb") as file:
+                raw = file.read(_MAX_FILE + 1)
+        except OSError:
+            raw = b""
+        raws[uid] = raw if len(raw) <= _MAX_FILE else b""
+    return raws

@@ -1,0 +1,1 @@
+"""The receiver, held to its contract on real sockets."""
