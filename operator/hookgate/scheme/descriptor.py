@@ -1,40 +1,18 @@
-"""The descriptor: how one scheme authenticates a call, as data. Types, and the strict reader of its document form.
+"""The descriptor: how one scheme authenticates a call, as checked values.
 
-A document is a JSON-able mapping; `parse` turns it into a `Descriptor` or says which member is wrong. This module may
-not know keys, requests or presets: it holds the grammar, others give it meaning.
-
-    type: hmac | signature | token | basic | none
-    header: X-Signature             shorthand of source: {header: X-Signature}
-    source: {header: NAME} | {numberedHeaders: PREFIX} | {json: PATH} | {form: FIELD} | {query: FIELD}
-    prefix: "sha256="               literal before the value, case-sensitive; required when given
-    format: plain | {kvList: {separator: ",", key: v1}} | {list: {separator: " "}}
-            | {positional: {separator: ",", first: 1}}
-    algorithm: sha1 | sha256 | sha512            (signature: ed25519 | ecdsa-p256-sha256 | rsa-pkcs1-sha256)
-    encoding: hex | base64 | base64url
-    key: utf8 | base64 | whsec | hex | digest-sha1   (signature: hex | base64 | pem)
-    timestamp: {header | json | kv | index | form | query: PLACE, format: unix, tolerance: 300, enforce: true}
-    message: [body]                 parts, in order: see `PartKind`
-    bodyDigest: {query: bodySHA256, algorithm: sha256, encoding: hex}
-    deliveryId: {header: NAME} | {json: PATH}
-    eventType: {header: NAME} | {json: PATH}
+`hookgate.scheme.grammar` reads them from a document; this module may not know keys, requests or presets. It holds what
+a scheme can say, and what follows from it: what a signature covers is derived here and never declared.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
 
 from hookgate.model.endpoint import FieldError
 
-_E = TypeVar("_E", bound=StrEnum)
-
-#: RFC 9110, section 5.6.2: a field name is a token.
-_HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}", re.ASCII)
-_ALGORITHM_PREFIX = re.compile(r"(?:hmac[-_]?)?(sha1|sha256|sha512)=", re.ASCII)
-MAX_TOLERANCE = 86_400
+#: How many numbered headers are looked for: as many keys as a sender may hold.
+MAX_NUMBERED = 100
 
 
 class InvalidDescriptor(ValueError):  # noqa: N818 -- the grammar's term: an invalid descriptor
@@ -93,6 +71,7 @@ class Origin(StrEnum):
     """Where a value stands in a request. KV and INDEX point into the value that carries the signature."""
 
     HEADER = "header"
+    ANY_HEADER = "anyHeader"
     NUMBERED = "numberedHeaders"
     JSON = "json"
     FORM = "form"
@@ -125,6 +104,8 @@ class PartKind(StrEnum):
     LITERAL = "literal"
     HEADER = "header"
     JSON = "json"
+    #: As json, but an absent member or null counts as empty text.
+    JSON_OR_EMPTY = "jsonOrEmpty"
     FORM = "form"
 
     BODY = "body"
@@ -139,16 +120,29 @@ class PartKind(StrEnum):
     BODY_CRC32 = "bodyCrc32"
 
 
-_PARTS_WITH_TEXT = (PartKind.LITERAL, PartKind.HEADER, PartKind.JSON, PartKind.FORM)
-_BODY_PARTS = frozenset({PartKind.BODY, PartKind.SORTED_FORM})
+PARTS_WITH_TEXT = (PartKind.LITERAL, PartKind.HEADER, PartKind.JSON, PartKind.JSON_OR_EMPTY, PartKind.FORM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place in a request: a header's name, a dotted JSON path (``*`` for every element), a field's name."""
+    """A place in a request: a header's name, a dotted JSON path (``*`` for every element), a field's name.
+
+    ``name`` holds several header names, separated by spaces, for ANY_HEADER and a prefix for NUMBERED.
+    """
 
     origin: Origin
     name: str
+
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """The names of all headers in which the value may stand; empty where it stands in none."""
+        match self.origin:
+            case Origin.HEADER | Origin.ANY_HEADER:
+                return tuple(self.name.split(" "))
+            case Origin.NUMBERED:
+                return tuple(f"{self.name}{n}" for n in range(1, MAX_NUMBERED + 1))
+            case _:
+                return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,239 +207,25 @@ class Descriptor:
     @property
     def covers_body(self) -> bool:
         """Tell whether a signature is bound to the whole body. A token is bound to nothing."""
-        parts = {part.kind for part in self.message}
-        return self.signs and (bool(parts & _BODY_PARTS) or self.body_digest is not None)
+        return self.signs and (self.has(PartKind.BODY, PartKind.SORTED_FORM) or self.body_digest is not None)
+
+    def has(self, *kinds: PartKind) -> bool:
+        """Tell whether the message has a part of one of these kinds."""
+        return any(part.kind in kinds for part in self.message)
 
     @property
     def needs_url(self) -> bool:
         """Tell whether the declared URL takes part in the message."""
-        return self.signs and any(part.kind in (PartKind.URL, PartKind.URL_HUBSPOT) for part in self.message)
+        return self.signs and self.has(PartKind.URL, PartKind.URL_HUBSPOT)
 
     def covers(self, place: Place | None) -> bool:
         """Tell whether changing what stands at ``place`` breaks the signature."""
         if place is None or not self.signs:
             return False
-        if self.timestamp is not None and place == self.timestamp.place and _has(self, PartKind.TIMESTAMP):
+        if self.timestamp is not None and place == self.timestamp.place and self.has(PartKind.TIMESTAMP):
             return True
         if place.origin in (Origin.JSON, Origin.FORM) and self.covers_body:
             return True
         same = {Origin.HEADER: PartKind.HEADER, Origin.JSON: PartKind.JSON, Origin.FORM: PartKind.FORM}
         kind = same.get(place.origin)
         return any(part.kind is kind and part.text.lower() == place.name.lower() for part in self.message)
-
-
-def _has(descriptor: Descriptor, kind: PartKind) -> bool:
-    return any(part.kind is kind for part in descriptor.message)
-
-
-_COMMON = {"type", "deliveryId", "eventType"}
-_PLACED = _COMMON | {"header", "source", "prefix"}
-_SIGNED = _PLACED | {"format", "algorithm", "encoding", "key", "timestamp", "message", "bodyDigest"}
-_MEMBERS: Mapping[SchemeType, set[str]] = {
-    SchemeType.HMAC: _SIGNED,
-    SchemeType.SIGNATURE: _SIGNED,
-    SchemeType.TOKEN: _PLACED,
-    SchemeType.BASIC: _COMMON | {"header"},
-    SchemeType.NONE: _COMMON,
-}
-_HMAC_KEYS = (KeyForm.UTF8, KeyForm.BASE64, KeyForm.WHSEC, KeyForm.HEX, KeyForm.DIGEST_SHA1)
-_PUBLIC_KEYS = (KeyForm.HEX, KeyForm.BASE64, KeyForm.WHSEC, KeyForm.PEM)
-_SOURCES = (Origin.HEADER, Origin.NUMBERED, Origin.JSON, Origin.FORM, Origin.QUERY)
-_TIMES = (Origin.HEADER, Origin.JSON, Origin.FORM, Origin.QUERY, Origin.KV, Origin.INDEX)
-_NOTES = (Origin.HEADER, Origin.JSON)
-
-
-def parse(document: Mapping[str, Any]) -> Descriptor:
-    """Read a descriptor document.
-
-    Raises `InvalidDescriptor` at the first member that breaks the grammar or contradicts another one. The result says
-    nothing about keys and may lack nothing that verifying needs.
-    """
-    kind = _enum(document, "type", SchemeType, None)
-    for name in document:
-        if name not in _MEMBERS[kind]:
-            raise InvalidDescriptor(str(name), f"not a field of type {kind}; allowed: {_listed(_MEMBERS[kind])}")
-    common: dict[str, Any] = {
-        "delivery_id": _optional(document, "deliveryId", lambda v, at: _place(v, at, _NOTES)),
-        "event_type": _optional(document, "eventType", lambda v, at: _place(v, at, _NOTES)),
-    }
-    if kind is SchemeType.NONE:
-        return Descriptor(type=kind, **common)
-    if kind is SchemeType.BASIC:
-        header = _place({"header": document.get("header", "Authorization")}, "header", _SOURCES)
-        return Descriptor(type=kind, source=header, **common)
-    placed: dict[str, Any] = {**common, "source": _source(document), "prefix": _string(document, "prefix", "")}
-    if kind is SchemeType.TOKEN:
-        return Descriptor(type=kind, **placed)
-    return _checked(Descriptor(type=kind, **_signed(document, kind), **placed))
-
-
-def _signed(document: Mapping[str, Any], kind: SchemeType) -> dict[str, Any]:
-    hmac = kind is SchemeType.HMAC
-    algorithm = _enum(
-        document, "algorithm", Algorithm, Algorithm.SHA256 if hmac else None, HASHES if hmac else ASYMMETRIC
-    )
-    keys, default = (_HMAC_KEYS, KeyForm.UTF8) if hmac else (_PUBLIC_KEYS, KeyForm.PEM)
-    return {
-        "algorithm": algorithm,
-        "encoding": _enum(document, "encoding", Encoding, Encoding.HEX if hmac else Encoding.BASE64),
-        "key": _enum(document, "key", KeyForm, default, keys),
-        "format": _format(document.get("format", "plain")),
-        "timestamp": _optional(document, "timestamp", _timestamp),
-        "message": _message(document.get("message", ["body"])),
-        "body_digest": _optional(document, "bodyDigest", _body_digest),
-    }
-
-
-def _checked(d: Descriptor) -> Descriptor:
-    """Refuse what contradicts itself: the reader would otherwise have to guess."""
-    named = _ALGORITHM_PREFIX.fullmatch(d.prefix)
-    if named and d.algorithm in HASHES and named[1] != d.algorithm.value:
-        raise InvalidDescriptor("prefix", f'"{d.prefix}" names another algorithm than {d.algorithm}: set both alike')
-    if d.prefix and d.format.kind in (FormatKind.KV_LIST, FormatKind.POSITIONAL):
-        raise InvalidDescriptor("prefix", f"not with format {d.format.kind}")
-    if _has(d, PartKind.TIMESTAMP) and d.timestamp is None:
-        raise InvalidDescriptor("message", "has a timestamp part, but there is no timestamp: add one")
-    if d.timestamp is not None:
-        _check_timestamp(d, d.timestamp)
-    if not any(part.kind is not PartKind.LITERAL for part in d.message):
-        raise InvalidDescriptor("message", "nothing of the request is signed")
-    if d.body_digest is not None and not d.needs_url:
-        raise InvalidDescriptor("bodyDigest", "only with a message that covers the url, else the digest is unsigned")
-    return d
-
-
-def _check_timestamp(d: Descriptor, rule: TimestampRule) -> None:
-    inside = {Origin.KV: FormatKind.KV_LIST, Origin.INDEX: FormatKind.POSITIONAL}.get(rule.place.origin)
-    if inside is not None and d.format.kind is not inside:
-        raise InvalidDescriptor("timestamp", f"{rule.place.origin} needs format {inside}")
-    if rule.enforce and not (_has(d, PartKind.TIMESTAMP) or d.covers(rule.place)):
-        raise InvalidDescriptor("timestamp", "not covered by the message: sign it, or set enforce to false")
-
-
-def _source(document: Mapping[str, Any]) -> Place:
-    header, source = document.get("header"), document.get("source")
-    if header is not None and source is not None:
-        raise InvalidDescriptor("source", "header is the same as source: {header: ...}; give one of them")
-    if header is None and source is None:
-        raise InvalidDescriptor("header", "missing: name the header that carries the credential")
-    if header is not None:
-        return _place({"header": header}, "header", _SOURCES)
-    return _place(source, "source", _SOURCES)
-
-
-def _place(value: object, at: str, allowed: tuple[Origin, ...]) -> Place:
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise InvalidDescriptor(at, f"must be an object with one of: {_listed(allowed)}")
-    ((origin, name),) = value.items()
-    if origin not in allowed:
-        raise InvalidDescriptor(at, f"{origin!r} is not possible here; allowed: {_listed(allowed)}")
-    origin = Origin(origin)
-    if origin is Origin.INDEX:
-        if not isinstance(name, int) or isinstance(name, bool) or not 0 <= name < 32:
-            raise InvalidDescriptor(at, "index must be a number from 0 to 31")
-        return Place(origin=origin, name=str(name))
-    if not isinstance(name, str) or not 0 < len(name) <= 128:
-        raise InvalidDescriptor(at, f"{origin} must be a text of 1 to 128 characters")
-    if origin in (Origin.HEADER, Origin.NUMBERED) and not _HEADER_NAME.fullmatch(name):
-        raise InvalidDescriptor(at, "not a header name: letters, digits and !#$%&'*+-.^_`|~ only")
-    return Place(origin=origin, name=name)
-
-
-def _format(value: object) -> Format:
-    if value == FormatKind.PLAIN.value:
-        return Format()
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise InvalidDescriptor("format", "must be plain, or an object with one of: kvList, list, positional")
-    ((kind, options),) = value.items()
-    allowed = {"kvList": {"separator", "key"}, "list": {"separator"}, "positional": {"separator", "first"}}
-    if kind not in allowed or not isinstance(options, Mapping) or not set(options) <= allowed[kind]:
-        raise InvalidDescriptor("format", f"unknown format or option; known: {_listed(allowed)}")
-    separator, key, first = options.get("separator", ","), options.get("key", ""), options.get("first", 0)
-    if separator not in (",", ";", " ", "&"):
-        raise InvalidDescriptor("format", 'separator must be one of "," ";" " " "&"')
-    if not isinstance(key, str) or (kind == FormatKind.KV_LIST.value and not key):
-        raise InvalidDescriptor("format", "kvList needs a key: the name that carries the signature")
-    if not isinstance(first, int) or not 0 <= first < 32:
-        raise InvalidDescriptor("format", "first must be a number from 0 to 31")
-    return Format(kind=FormatKind(kind), separator=separator, key=key, first=first)
-
-
-def _timestamp(value: object, at: str) -> TimestampRule:
-    if not isinstance(value, Mapping):
-        raise InvalidDescriptor(at, "must be an object")
-    place = {k: v for k, v in value.items() if k not in ("format", "tolerance", "enforce")}
-    tolerance, enforce = value.get("tolerance", 300), value.get("enforce", True)
-    if not isinstance(tolerance, int) or isinstance(tolerance, bool) or not 0 < tolerance <= MAX_TOLERANCE:
-        raise InvalidDescriptor(f"{at}.tolerance", f"must be 1 to {MAX_TOLERANCE} seconds")
-    if not isinstance(enforce, bool):
-        raise InvalidDescriptor(f"{at}.enforce", "must be true or false")
-    return TimestampRule(
-        place=_place(place, at, _TIMES),
-        notation=_enum(value, "format", Notation, Notation.UNIX),
-        tolerance=tolerance,
-        enforce=enforce,
-    )
-
-
-def _message(value: object) -> tuple[Part, ...]:
-    if not isinstance(value, list | tuple) or not 0 < len(value) <= 16:
-        raise InvalidDescriptor("message", "must be a list of 1 to 16 parts")
-    return tuple(_part(part, f"message[{i}]") for i, part in enumerate(value))
-
-
-def _part(value: object, at: str) -> Part:
-    if isinstance(value, str):
-        alone = [kind for kind in PartKind if kind not in _PARTS_WITH_TEXT]
-        if value not in alone:
-            raise InvalidDescriptor(at, f"{value!r} is not a part; known: {_listed(alone)}")
-        return Part(kind=PartKind(value))
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise InvalidDescriptor(at, f"must be a name, or an object with one of: {_listed(_PARTS_WITH_TEXT)}")
-    ((kind, text),) = value.items()
-    if kind == PartKind.LITERAL.value and isinstance(text, str) and 0 < len(text) <= 128:
-        return Part(kind=PartKind.LITERAL, text=text)
-    place = _place({kind: text}, at, (Origin.HEADER, Origin.JSON, Origin.FORM))
-    return Part(kind=PartKind(place.origin.value), text=place.name)
-
-
-def _body_digest(value: object, at: str) -> BodyDigest:
-    if not isinstance(value, Mapping):
-        raise InvalidDescriptor(at, "must be an object")
-    place = {k: v for k, v in value.items() if k not in ("algorithm", "encoding")}
-    return BodyDigest(
-        place=_place(place, at, (Origin.QUERY,)),
-        algorithm=_enum(value, "algorithm", Algorithm, Algorithm.SHA256, HASHES),
-        encoding=_enum(value, "encoding", Encoding, Encoding.HEX),
-    )
-
-
-def _enum(
-    document: Mapping[str, Any], name: str, kind: type[_E], default: _E | None, allowed: tuple[_E, ...] = ()
-) -> _E:
-    value = document.get(name, default)
-    choices = allowed or tuple(kind)
-    if value is None:
-        raise InvalidDescriptor(name, f"missing: one of {_listed(choices)}")
-    if not isinstance(value, str) or value not in choices:
-        raise InvalidDescriptor(name, f"must be one of {_listed(choices)}")
-    return kind(value)
-
-
-def _string(document: Mapping[str, Any], name: str, default: str) -> str:
-    value = document.get(name, default)
-    if not isinstance(value, str) or len(value) > 128 or not value.isascii() or not value.isprintable():
-        raise InvalidDescriptor(name, "must be a text of at most 128 printable ASCII characters")
-    return value
-
-
-_V = TypeVar("_V")
-
-
-def _optional(document: Mapping[str, Any], name: str, read: Callable[[object, str], _V]) -> _V | None:
-    value = document.get(name)
-    return None if value is None else read(value, name)
-
-
-def _listed(names: object) -> str:
-    return ", ".join(sorted(str(n) for n in names))  # type: ignore[attr-defined]

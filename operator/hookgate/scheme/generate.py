@@ -9,7 +9,9 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hookgate.scheme.descriptor import Descriptor, KeyForm, SchemeType, parse
+from hookgate.scheme.asymmetric import compile_check
+from hookgate.scheme.descriptor import Descriptor, KeyForm, SchemeType
+from hookgate.scheme.grammar import parse
 from hookgate.scheme.keys import Unusable, secret_bytes
 
 ENTROPY_BYTES: Final = 32
@@ -63,5 +65,6 @@ def check_key(document: Mapping[str, Any], value: bytes) -> str | None:
     descriptor = parse(document)
     if descriptor.type is SchemeType.NONE:
         return None
-    result = secret_bytes(descriptor, value)
+    asymmetric = descriptor.type is SchemeType.SIGNATURE
+    result = compile_check(descriptor, value) if asymmetric else secret_bytes(descriptor, value)
     return result.problem if isinstance(result, Unusable) else None

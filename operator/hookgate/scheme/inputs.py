@@ -1,16 +1,23 @@
 """Reading what a descriptor declares from a request, and nothing else: bounded, strict, never raising.
 
-Everything here runs on bytes that anybody may have sent. A value that is absent, ambiguous or beyond a bound is told
-apart by the result, never by an exception.
+A place is compiled into a reader once. Reading answers the bytes, None for what is absent, or the reason to refuse:
+a value that occurs twice is never chosen from.
 """
 
 from __future__ import annotations
 
-import binascii
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from hookgate.scheme.descriptor import Encoding, Origin, Place
+from hookgate.scheme.body import AMBIGUOUS, at_path, read_form, read_json
+from hookgate.scheme.descriptor import Origin, Place
+from hookgate.scheme.request import Reason, Request
+
+_UNREAD: Final = object()
+#: Names and types beyond this length are not passed on.
+MAX_NOTE: Final = 256
+
+_FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
 class Slots:
@@ -19,16 +26,19 @@ class Slots:
     Slot 0 belongs to what is not declared and is always None.
     """
 
-    __slots__ = ("_by_name",)
+    __slots__ = ("_by_name", "content_type")
 
     def __init__(self) -> None:
         self._by_name: dict[bytes, int] = {}
+        self.content_type = 0
 
-    def of(self, place: Place | None) -> int:
+    def of(self, header: str) -> int:
         """Return the slot of a header, the same for every use of the same name."""
-        if place is None or place.origin is not Origin.HEADER:
-            return 0
-        return self._by_name.setdefault(place.name.lower().encode(), len(self._by_name) + 1)
+        return self._by_name.setdefault(header.lower().encode(), len(self._by_name) + 1)
+
+    def read_content_type(self) -> None:
+        """Declare the content type: a form is only read from a body that does not claim to be something else."""
+        self.content_type = self.of("content-type")
 
     def find(self, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes | None] | None:
         """Return the values by slot; None when a declared header occurs twice, since choosing one would be a guess."""
@@ -43,39 +53,101 @@ class Slots:
         return found
 
 
-def from_hex(text: bytes) -> bytes | None:
-    """Decode hexadecimal of either case; None for anything else."""
+class Inputs:
+    """One request and its declared headers. Body and query are parsed at most once, when something asks."""
+
+    __slots__ = ("_content_type", "_form", "_json", "_query", "found", "request")
+
+    def __init__(self, request: Request, found: list[bytes | None], content_type: int = 0) -> None:
+        self.request = request
+        self.found = found
+        self._content_type = found[content_type]
+        self._json: Any = _UNREAD
+        self._form: Any = _UNREAD
+        self._query: Any = _UNREAD
+
+    def json(self) -> Any | None:
+        """Return the body's JSON document, None if it is none."""
+        if self._json is _UNREAD:
+            self._json = read_json(self.request.body)
+        return self._json
+
+    def form(self) -> dict[bytes, list[bytes]] | None:
+        """Return the body's form fields, None if it is no form or says that it is something else."""
+        if self._form is _UNREAD:
+            claimed = self._content_type
+            is_form = claimed is None or claimed.partition(b";")[0].strip().lower() == _FORM_TYPE
+            self._form = read_form(self.request.body) if is_form else None
+        return self._form  # type: ignore[no-any-return]
+
+    def query(self) -> dict[bytes, list[bytes]] | None:
+        """Return the query's fields, None beyond the bounds."""
+        if self._query is _UNREAD:
+            self._query = read_form(self.request.query)
+        return self._query  # type: ignore[no-any-return]
+
+
+Reader = Callable[[Inputs], bytes | Reason | None]
+
+
+def compile_reader(place: Place, slots: Slots) -> Reader:
+    """Return the reader of a place in headers, body or query. Several headers and list items are read elsewhere."""
+    match place.origin:
+        case Origin.HEADER:
+            slot = slots.of(place.name)
+            return lambda inputs: inputs.found[slot]
+        case Origin.JSON:
+            path = tuple(place.name.split("."))
+            return lambda inputs: _json_text(inputs.json(), path)
+        case Origin.FORM:
+            slots.read_content_type()
+            name = place.name.encode()
+            return lambda inputs: _single(inputs.form(), name)
+        case Origin.QUERY:
+            name = place.name.encode()
+            return lambda inputs: _single(inputs.query(), name)
+        case _:
+            raise AssertionError(f"{place.origin} is not read by itself")
+
+
+def compile_note(place: Place | None, slots: Slots) -> Callable[[Inputs], str | None]:
+    """Return the reader of a delivery id or an event type: None where it is absent, too long or not printable text."""
+    if place is None:
+        return lambda _inputs: None
+    read = compile_reader(place, slots)
+
+    def note(inputs: Inputs) -> str | None:
+        value = read(inputs)
+        if not isinstance(value, bytes) or len(value) > MAX_NOTE:
+            return None
+        text = value.decode("utf-8", "replace")
+        return text if text and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else None
+
+    return note
+
+
+def _json_text(document: Any, path: tuple[str, ...]) -> bytes | Reason | None:
+    if document is None:
+        return Reason.UNREADABLE_BODY
+    values = at_path(document, path)
+    if all(value is None for value in values):
+        return None
+    if any(value is AMBIGUOUS for value in values):
+        return Reason.DUPLICATE_CREDENTIAL
+    if not all(isinstance(value, str) for value in values):
+        return Reason.MALFORMED_CREDENTIAL
+    if len(set(values)) > 1:
+        return Reason.DUPLICATE_CREDENTIAL
     try:
-        return binascii.unhexlify(text)
-    except ValueError:
+        return str(values[0]).encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate, written as an escape
+        return Reason.MALFORMED_CREDENTIAL
+
+
+def _single(fields: dict[bytes, list[bytes]] | None, name: bytes) -> bytes | Reason | None:
+    if fields is None:
+        return Reason.UNREADABLE_BODY
+    values = fields.get(name)
+    if values is None:
         return None
-
-
-def from_base64(text: bytes) -> bytes | None:
-    """Decode canonical, padded base64 (RFC 4648, section 4); None for anything else.
-
-    Bytes with a second spelling would let one signature pass as two, so unused bits must be zero.
-    """
-    try:
-        decoded = binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:
-        return None
-    return decoded if binascii.b2a_base64(decoded, newline=False) == text else None
-
-
-def from_base64url(text: bytes) -> bytes | None:
-    """Decode canonical base64url (RFC 4648, section 5), padded or not; None for anything else."""
-    if b"+" in text or b"/" in text:
-        return None
-    bare = text.rstrip(b"=")
-    padded = bare + b"=" * (-len(bare) % 4)
-    return from_base64(padded.translate(_FROM_URLSAFE)) if text in (bare, padded) else None
-
-
-_FROM_URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
-
-DECODERS: Final[Mapping[Encoding, Callable[[bytes], bytes | None]]] = {
-    Encoding.HEX: from_hex,
-    Encoding.BASE64: from_base64,
-    Encoding.BASE64URL: from_base64url,
-}
+    return values[0] if len(values) == 1 else Reason.DUPLICATE_CREDENTIAL

@@ -15,8 +15,9 @@ from typing import Any
 import yaml
 
 from hookgate.model.endpoint import AuthSpec, FieldError
-from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, Origin, SchemeType, parse
+from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, SchemeType
 from hookgate.scheme.generate import FORMS, default_form
+from hookgate.scheme.grammar import parse
 
 _ISSUED = "issued"
 _MEMBERS = frozenset({"docs", "verified", "secret", "scheme"})
@@ -193,6 +194,5 @@ def _resolved(document: dict[str, Any], descriptor: Descriptor, preset: Preset |
     # A key rule of the user's own replaces what the preset says about the secret's form.
     form = preset.form if preset is not None and "key" not in auth.settings else default_form(descriptor)
     source = descriptor.source
-    in_header = source is not None and source.origin in (Origin.HEADER, Origin.NUMBERED)
-    header = "" if source is None or not in_header else source.name + ("1" if source.origin is Origin.NUMBERED else "")
+    header = source.headers[0] if source is not None and source.headers else ""
     return Resolved(document=MappingProxyType(document), form=form, header=header, generates=bool(form))

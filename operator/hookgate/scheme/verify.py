@@ -2,165 +2,245 @@
 
 The compiled function never raises and never stops early at a key: every key that is valid at that moment is tried,
 and bytes that depend on a key meet the sender's only in `hmac.compare_digest`. One key that cannot be used never
-disables the others; no usable key at all refuses every call.
+disables the others; no usable key at all refuses every call. The order of the checks is fixed: first the credential,
+then what it covers (body digest, timestamp), last what is merely read (delivery id, event type).
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass
+from typing import Any, Final
 
 from hookgate.model.binding import Key
-from hookgate.scheme.descriptor import Descriptor, Format, InvalidDescriptor, Origin, Part, PartKind, SchemeType, parse
-from hookgate.scheme.inputs import DECODERS, Slots
+from hookgate.scheme.asymmetric import compile_check
+from hookgate.scheme.credentials import Carried, compile_credentials
+from hookgate.scheme.descriptor import (
+    BodyDigest,
+    Descriptor,
+    InvalidDescriptor,
+    Origin,
+    PartKind,
+    SchemeType,
+    TimestampRule,
+)
+from hookgate.scheme.encodings import DECODERS, from_base64
+from hookgate.scheme.grammar import parse
+from hookgate.scheme.inputs import Inputs, Slots, compile_note, compile_reader
 from hookgate.scheme.keys import Unusable, secret_bytes
+from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import Reason, Request, Verdict
+from hookgate.scheme.times import READERS
 
-_K = TypeVar("_K")
+__all__ = ["Coverage", "InvalidDescriptor", "Verifier", "compile_verifier", "coverage", "credential_headers"]
 
 Verifier = Callable[[Request, float], Verdict]
 
+#: Tells whether one key proves any of the decoded credentials over the message.
+_Match = Callable[[bytes, Sequence[bytes]], bool]
+#: None: nothing to object; a number: the skew in seconds.
+_Window = Callable[[bytes | None, float], float | Reason | None]
+
 _REFUSED: Final[Mapping[Reason, Verdict]] = {reason: Verdict(accepted=False, reason=reason) for reason in Reason}
+#: Asymmetric checks are costly, so fewer candidates are tried.
+_MAX_ASYMMETRIC: Final = 4
 
 
-def compile_verifier(
-    document: Mapping[str, Any],
-    keys: Sequence[Key],
-    *,
-    url: str | None = None,  # noqa: ARG001 -- for schemes that sign it
-) -> Verifier:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What breaks the credential when somebody changes it: what a target may trust. A token covers nothing."""
+
+    body: bool
+    delivery_id: bool
+    event_type: bool
+
+
+def coverage(document: Mapping[str, Any]) -> Coverage:
+    """Return what the scheme's signature covers. Raises `InvalidDescriptor`."""
+    d = parse(document)
+    return Coverage(body=d.covers_body, delivery_id=d.covers(d.delivery_id), event_type=d.covers(d.event_type))
+
+
+def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
+    """Return the lower-case names of headers that must not reach the target: tokens, and Authorization always.
+
+    Signatures may pass. Type none declares no credential, so nothing is taken away. Raises `InvalidDescriptor`.
+    """
+    descriptor = parse(document)
+    if descriptor.type is SchemeType.NONE:
+        return frozenset()
+    names = {b"authorization"}
+    if not descriptor.signs and descriptor.source is not None:
+        names.update(name.lower().encode() for name in descriptor.source.headers)
+    return frozenset(names)
+
+
+def compile_verifier(document: Mapping[str, Any], keys: Sequence[Key], *, url: str | None = None) -> Verifier:
     """Return the function that judges calls by ``document`` and ``keys``. ``url`` is the endpoint's declared URL.
 
     Raises `InvalidDescriptor` for a document that is no descriptor. Keys that the scheme cannot use are left out. The
     returned function takes the request and now (unix seconds).
     """
     descriptor = parse(document)
-    _check_supported(descriptor)
+    if descriptor.needs_url and url is None:
+        return lambda _request, _now: _REFUSED[Reason.MISSING_CONTEXT]
     if descriptor.type is SchemeType.NONE:
-        return _accept_all(descriptor)
-    if descriptor.type is SchemeType.TOKEN:
-        return _token(descriptor, keys)
-    return _signed(descriptor, keys)
+        return _compile_open(descriptor)
+    return _compile(descriptor, _usable(descriptor, keys), url)
 
 
-def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
-    """Return the lower-case names of headers that must not reach the target: tokens, and Authorization always.
-
-    Signatures may pass. Type none declares no credential, so nothing is taken away.
-    """
-    descriptor = parse(document)
-    if descriptor.type is SchemeType.NONE:
-        return frozenset()
-    names = {b"authorization"}
-    if descriptor.type in (SchemeType.TOKEN, SchemeType.BASIC) and descriptor.source is not None:
-        names.add(descriptor.source.name.lower().encode())
-    return frozenset(names)
-
-
-def _accept_all(descriptor: Descriptor) -> Verifier:
+def _compile_open(descriptor: Descriptor) -> Verifier:
     slots = Slots()
-    delivery, event = slots.of(descriptor.delivery_id), slots.of(descriptor.event_type)
+    delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
 
     def verify(request: Request, _now: float) -> Verdict:
         found = slots.find(request.headers)
         if found is None:
             return _REFUSED[Reason.DUPLICATE_CREDENTIAL]
-        return Verdict(accepted=True, delivery_id=_text(found[delivery]), event_type=_text(found[event]))
+        inputs = Inputs(request, found)
+        return Verdict(accepted=True, delivery_id=delivery(inputs), event_type=event(inputs))
 
     return verify
 
 
-def _token(descriptor: Descriptor, keys: Sequence[Key]) -> Verifier:
+def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: str | None) -> Verifier:
     slots = Slots()
-    credential = slots.of(descriptor.source)
-    delivery, event = slots.of(descriptor.delivery_id), slots.of(descriptor.event_type)
-    prefix = descriptor.prefix.encode()
-    usable = _usable(descriptor, keys, lambda secret: secret)
+    credentials, decode = compile_credentials(descriptor, slots), _decoder(descriptor)
+    message = compile_message(descriptor, slots, url) if descriptor.signs else _no_message
+    timestamp, window = _compile_timestamp(descriptor, slots)
+    digest_differs = _compile_digest(descriptor.body_digest, slots)
+    delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
 
     def verify(request: Request, now: float) -> Verdict:
-        current = [entry for entry in usable if entry[0].valid_at(now)]
+        current = [(key.id, match) for key, match in usable if key.valid_at(now)]
         if not current:
             return _REFUSED[Reason.NO_USABLE_KEY]
         found = slots.find(request.headers)
         if found is None:
             return _REFUSED[Reason.DUPLICATE_CREDENTIAL]
-        value = found[credential]
-        if value is None:
-            return _REFUSED[Reason.MISSING_CREDENTIAL]
-        if not value.startswith(prefix):
+        inputs = Inputs(request, found, slots.content_type)
+        carried = credentials(inputs)
+        if isinstance(carried, Reason):
+            return _REFUSED[carried]
+        given = [raw for raw in map(decode, carried.values) if raw is not None]
+        if not given:
             return _REFUSED[Reason.MALFORMED_CREDENTIAL]
-        given, matched = value[len(prefix) :], None
-        for key, secret in current:
-            if hmac.compare_digest(given, secret):
-                matched = key.id
-        if matched is None:
+        time = timestamp(inputs, carried)
+        if isinstance(time, Reason):
+            return _REFUSED[time]
+        signed = message(inputs, time or b"")
+        if isinstance(signed, Reason):
+            return _REFUSED[signed]
+        matched = [key_id for key_id, match in current if match(signed, given)]
+        if not matched:
             return _REFUSED[Reason.WRONG_CREDENTIAL]
+        objection = digest_differs(inputs)
+        if objection is not None:
+            return _REFUSED[objection]
+        skew = window(time, now)
+        if isinstance(skew, Reason):
+            return _REFUSED[skew]
         return Verdict(
-            accepted=True, key_id=matched, delivery_id=_text(found[delivery]), event_type=_text(found[event])
+            accepted=True, key_id=matched[0], delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
         )
 
     return verify
 
 
-def _signed(descriptor: Descriptor, keys: Sequence[Key]) -> Verifier:
-    slots = Slots()
-    credential = slots.of(descriptor.source)
-    delivery, event = slots.of(descriptor.delivery_id), slots.of(descriptor.event_type)
-    prefix = descriptor.prefix.encode()
-    decode = DECODERS[descriptor.encoding]
-    usable = _usable(descriptor, keys, lambda secret: hmac.new(secret, digestmod=descriptor.algorithm.value))
-
-    def verify(request: Request, now: float) -> Verdict:
-        current = [entry for entry in usable if entry[0].valid_at(now)]
-        if not current:
-            return _REFUSED[Reason.NO_USABLE_KEY]
-        found = slots.find(request.headers)
-        if found is None:
-            return _REFUSED[Reason.DUPLICATE_CREDENTIAL]
-        value = found[credential]
-        if value is None:
-            return _REFUSED[Reason.MISSING_CREDENTIAL]
-        given = decode(value[len(prefix) :]) if value.startswith(prefix) else None
-        if given is None:
-            return _REFUSED[Reason.MALFORMED_CREDENTIAL]
-        matched = None
-        for key, keyed in current:
-            mac = keyed.copy()
-            mac.update(request.body)
-            if hmac.compare_digest(given, mac.digest()):
-                matched = key.id
-        if matched is None:
-            return _REFUSED[Reason.WRONG_CREDENTIAL]
-        return Verdict(
-            accepted=True, key_id=matched, delivery_id=_text(found[delivery]), event_type=_text(found[event])
-        )
-
-    return verify
-
-
-def _usable(descriptor: Descriptor, keys: Sequence[Key], prepare: Callable[[bytes], _K]) -> tuple[tuple[Key, _K], ...]:
+def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[tuple[Key, _Match], ...]:
     """Prepare the keys that can be used and leave the others out: one bad key must not take the endpoint down."""
-    prepared = []
-    for key in keys:
-        secret = secret_bytes(descriptor, key.value.reveal())
-        if not isinstance(secret, Unusable):
-            prepared.append((key, prepare(secret)))
-    return tuple(prepared)
+    prepared = ((key, _compile_match(descriptor, key.value.reveal())) for key in keys)
+    return tuple((key, match) for key, match in prepared if match is not None)
 
 
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
+def _compile_match(descriptor: Descriptor, value: bytes) -> _Match | None:
+    """Return the match of one key, None if the scheme cannot use it. Lists, not `any`: every candidate is compared."""
+    if descriptor.type is SchemeType.SIGNATURE:
+        check = compile_check(descriptor, value)
+        if isinstance(check, Unusable):
+            return None
+        return lambda message, given: True in [check(message, one) for one in given[:_MAX_ASYMMETRIC]]
+    secret = secret_bytes(descriptor, value)
+    if isinstance(secret, Unusable):
+        return None
+    if descriptor.type is SchemeType.HMAC:
+        # Copying a keyed object is cheaper than keying one for each call.
+        return _match_hmac(hmac.new(secret, digestmod=descriptor.algorithm.value))
+    return lambda _message, given: True in [hmac.compare_digest(secret, one) for one in given]
 
 
-def _check_supported(descriptor: Descriptor) -> None:
-    """Refuse what this interpreter cannot read yet: skipping it would accept what the scheme does not."""
-    plain_header = descriptor.source is None or descriptor.source.origin is Origin.HEADER
-    plain = descriptor.format == Format() and descriptor.timestamp is None and descriptor.body_digest is None
-    body_only = descriptor.message == (Part(kind=PartKind.BODY),)
-    json_notes = any(
-        p is not None and p.origin is not Origin.HEADER for p in (descriptor.delivery_id, descriptor.event_type)
-    )
-    known = descriptor.type in (SchemeType.HMAC, SchemeType.TOKEN, SchemeType.NONE)
-    if json_notes or not (plain_header and plain and body_only and known):
-        raise InvalidDescriptor("type", "this part of the grammar is not interpreted yet")
+def _match_hmac(keyed: hmac.HMAC) -> _Match:
+    def match(message: bytes, given: Sequence[bytes]) -> bool:
+        mac = keyed.copy()
+        mac.update(message)
+        expected = mac.digest()
+        return True in [hmac.compare_digest(expected, one) for one in given]
+
+    return match
+
+
+def _decoder(descriptor: Descriptor) -> Callable[[bytes], bytes | None]:
+    match descriptor.type:
+        case SchemeType.HMAC | SchemeType.SIGNATURE:
+            return DECODERS[descriptor.encoding]
+        case SchemeType.BASIC:
+            return from_base64
+        case _:
+            return _as_it_is
+
+
+def _as_it_is(text: bytes) -> bytes | None:
+    return text or None
+
+
+def _no_message(_inputs: Inputs, _time: bytes) -> bytes | Reason:
+    return b""
+
+
+def _compile_timestamp(
+    descriptor: Descriptor, slots: Slots
+) -> tuple[Callable[[Inputs, Carried], bytes | Reason | None], _Window]:
+    """Return the reader of the raw timestamp and the judge of its window, which runs only after a match."""
+    rule = descriptor.timestamp
+    if rule is None:
+        return lambda _inputs, _carried: None, lambda _time, _now: None
+    needed = rule.enforce or descriptor.has(PartKind.TIMESTAMP)
+    if rule.place.origin in (Origin.KV, Origin.INDEX):
+        return lambda _inputs, carried: _required(carried.timestamp, needed), _compile_window(rule)
+    read = compile_reader(rule.place, slots)
+    return lambda inputs, _carried: _required(read(inputs), needed), _compile_window(rule)
+
+
+def _required(value: bytes | Reason | None, needed: bool) -> bytes | Reason | None:
+    return Reason.MISSING_CREDENTIAL if value is None and needed else value
+
+
+def _compile_window(rule: TimestampRule) -> _Window:
+    read = READERS[rule.notation]
+
+    def window(time: bytes | None, now: float) -> float | Reason | None:
+        moment = read(time) if time is not None else None
+        if moment is None:
+            return Reason.MALFORMED_CREDENTIAL if rule.enforce else None
+        skew = moment - now
+        return Reason.STALE if rule.enforce and abs(skew) > rule.tolerance else skew
+
+    return window
+
+
+def _compile_digest(rule: BodyDigest | None, slots: Slots) -> Callable[[Inputs], Reason | None]:
+    if rule is None:
+        return lambda _inputs: None
+    read, decode = compile_reader(rule.place, slots), DECODERS[rule.encoding]
+
+    def differs(inputs: Inputs) -> Reason | None:
+        written = read(inputs)
+        if not isinstance(written, bytes):
+            return written or Reason.MISSING_CREDENTIAL
+        expected = hashlib.new(rule.algorithm.value, inputs.request.body, usedforsecurity=False).digest()
+        same = hmac.compare_digest(expected, decode(written) or b"")
+        return None if same else Reason.WRONG_CREDENTIAL
+
+    return differs
