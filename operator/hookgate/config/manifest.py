@@ -10,7 +10,6 @@ import copy
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import Any, cast
 
 import yaml
@@ -62,9 +61,10 @@ def _is_ignored(fault: FieldError) -> bool:
 
 @cache
 def _crd() -> dict[str, Any]:
-    packaged = resources.files("hookgate.config").joinpath(_FILE)
+    here = resources.files("hookgate.config")
+    packaged = here.joinpath(_FILE)
     # In a source checkout the file stands where the users of the repository look for it.
-    source = packaged if packaged.is_file() else Path(__file__).parents[3] / "crds" / _FILE
+    source = packaged if packaged.is_file() else here.joinpath("..", "..", "..", "crds", _FILE)
     return cast("dict[str, Any]", yaml.safe_load(source.read_text("utf-8")))
 
 

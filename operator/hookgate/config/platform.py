@@ -1,0 +1,120 @@
+"""What a platform allows its tenants: hosts, types, sizes, targets; and where its receivers are.
+
+Values and questions only. This module may not know the file that the values come from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Any
+
+from hookgate.model.endpoint import AuthType
+from hookgate.model.grammar import HttpUrl, split_url
+
+
+class Exposure(StrEnum):
+    """How a host's traffic gets to the receivers. ``NONE``: the platform routes it by means of its own."""
+
+    INGRESS = "ingress"
+    GATEWAY = "gateway"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One host name that endpoints may be reached at.
+
+    ``namespaces`` are patterns in which ``*`` and ``?`` stand for any characters and any one; empty: nobody may use
+    the host. ``port`` None is the scheme's own. What does not belong to ``exposure`` is empty.
+    """
+
+    name: str
+    exposure: Exposure
+    scheme: str = "https"
+    port: int | None = None
+    namespaces: tuple[str, ...] = ()
+    class_name: str | None = None
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tls_secret: str | None = None
+    parent_refs: tuple[Mapping[str, Any], ...] = ()
+
+    def base_url(self) -> str:
+        """Return the front part of the host's URLs, such as ``https://hooks.example.com:8443``."""
+        return f"{self.scheme}://{self.name}{'' if self.port is None else f':{self.port}'}"
+
+    def allows(self, namespace: str) -> bool:
+        """Tell whether endpoints in ``namespace`` may use the host."""
+        return _any_matches(self.namespaces, namespace)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UrlTarget:
+    """URLs that some namespaces may have their calls forwarded to: this one, and all below it.
+
+    A path that ends in "/" is a folder: it takes in what is below it and not the path without the slash.
+    """
+
+    prefix: HttpUrl
+    namespaces: tuple[str, ...] = ()
+
+    def covers(self, namespace: str, url: HttpUrl) -> bool:
+        """Tell whether ``namespace`` may target ``url`` by this entry."""
+        origin = (self.prefix.scheme, self.prefix.host, self.prefix.port)
+        if origin != (url.scheme, url.host, url.port) or not _any_matches(self.namespaces, namespace):
+            return False
+        return url.path == self.prefix.path or url.path.startswith(f"{self.prefix.path.removesuffix('/')}/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedReceivers:
+    """Receivers that the operator runs as a Deployment. ``image`` None is the operator's own."""
+
+    image: str | None = None
+    replicas: int = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedReceivers:
+    """Receivers that somebody else runs: the base URLs of their private ports."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformConfig:
+    """The platform's decisions. The defaults allow nobody to be reached anywhere.
+
+    ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for.
+    ``providers`` are presets of the platform's own, unread here.
+    """
+
+    hosts: tuple[Host, ...] = ()
+    allowed_types: frozenset[AuthType] = frozenset(AuthType) - {AuthType.NONE}
+    max_endpoints: int = 100
+    max_body_bytes: int = 10_485_760
+    url_targets: tuple[UrlTarget, ...] = ()
+    receivers: ManagedReceivers | FixedReceivers = field(default_factory=ManagedReceivers)
+    service_name: str = "hookgate-receiver"
+    service_port: int = 80
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def host_for(self, namespace: str, requested: str | None) -> Host | None:
+        """Return the host that an endpoint in ``namespace`` gets: the one it asks for, else the first it may use.
+
+        None: it may not use the one it asks for (which may not exist, or no longer), or there is none for it.
+        """
+        allowed = (host for host in self.hosts if host.allows(namespace))
+        return next((host for host in allowed if requested in (None, host.name)), None)
+
+    def may_target(self, namespace: str, url: str) -> bool:
+        """Tell whether endpoints in ``namespace`` may forward to ``url``, which is taken apart first, strictly."""
+        parts = split_url(url)
+        return parts is not None and any(target.covers(namespace, parts) for target in self.url_targets)
+
+
+def _any_matches(patterns: tuple[str, ...], namespace: str) -> bool:
+    return any(fnmatchcase(namespace, pattern) for pattern in patterns)
