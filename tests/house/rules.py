@@ -52,8 +52,7 @@ LIBRARIES_OF_MODULES: dict[str, frozenset[str]] = {
 PURE = (
     "hookgate.model*",
     "hookgate.scheme*",
-    "hookgate.config.platform",
-    "hookgate.config.manifest",
+    "hookgate.config*",
     "hookgate.control.checks*",
     "hookgate.control.decide*",
     "hookgate.control.keys",

@@ -1,0 +1,1 @@
+"""What the shipped manifests grant and ask for, by what kubectl renders from them."""
