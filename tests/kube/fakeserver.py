@@ -172,14 +172,15 @@ class FakeApiServer:
         if self._next[verb]:
             return await self._next[verb].popleft()(request)
         if verb == "list":
-            return self._list(request)
+            return self.list_answer(request)
         if verb == "watch":
             return await self._watch(request)
         parts = request.path.split("/")
         obj = self.objects.get((parts[-3], parts[-1])) if len(parts) > 3 else None
         return web.json_response(obj) if obj is not None else failure(404, "NotFound")
 
-    def _list(self, request: web.Request) -> web.Response:
+    def list_answer(self, request: web.Request) -> web.Response:
+        """A page of the list, as ``request`` asks for it."""
         limit, start = int(request.query.get("limit", "0")), int(request.query.get("continue", "0"))
         everything = list(self.objects.values())
         end = start + limit if limit else len(everything)

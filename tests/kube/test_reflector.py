@@ -331,7 +331,7 @@ def test_an_expired_continue_token_starts_the_list_again() -> None:
 
             async def first_page_then_gone(request: Any) -> Any:
                 server.next("list", failing(410, "Expired"))
-                return server._list(request)
+                return server.list_answer(request)
 
             server.next("list", first_page_then_gone)
             async with reflecting(server, told) as reflector:
