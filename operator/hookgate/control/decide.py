@@ -71,7 +71,7 @@ def _present(case: Case) -> Plan:
         awaits=digest is not None and not confirmed and not _asked(observed, digest),
         awaited=digest,
         status=status_of(_outcome(case, findings, binding, digest, confirmed=confirmed)),
-        again=_again(observed, binding, confirmed=confirmed),
+        again=_again(observed, binding, findings, confirmed=confirmed),
     )
 
 
@@ -109,8 +109,12 @@ def _asked(observed: Observed, digest: str | None) -> bool:
     return observed.served is not None and observed.served.digest == digest
 
 
-def _again(observed: Observed, binding: Binding | None, *, confirmed: bool) -> float | None:
-    """Return when something changes by itself: the receivers' answer, or the end of an old key."""
+def _again(
+    observed: Observed, binding: Binding | None, findings: tuple[Finding, ...], *, confirmed: bool
+) -> float | None:
+    """Return when something changes that nothing tells of: receivers' answers, the end of a key, a name given up."""
+    if any(f.reason == "SecretNameTaken" for f in findings):
+        return IDLE_AGAIN
     if binding is None:
         return None
     if not confirmed:

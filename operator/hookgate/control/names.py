@@ -15,7 +15,7 @@ from hookgate.model.endpoint import default_secret_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """``connection``: the connection Secret's name; ``referenced``: the Secrets referred to; ``service``: the target."""
+    """The names of the connection Secret, of the Secrets that are referred to, and of the target Service."""
 
     connection: str
     referenced: frozenset[str]

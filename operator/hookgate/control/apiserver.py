@@ -1,0 +1,263 @@
+"""The `Cluster` kept by a Kubernetes API server: mirrors fed by watches, and writes that land in the mirrors at once.
+
+It may not know decisions. Every update of an existing object carries its uid, so that a name that was deleted and taken
+anew is never touched by mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hookgate.control.cluster import ClusterError, Request
+from hookgate.control.mirror import Mirror
+from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED, LABEL_ROLE, meta, secret_data, uid_of
+from hookgate.control.population import Population
+from hookgate.control.values import Object, Step, Verb
+from hookgate.kube import events
+from hookgate.kube.api import Api, ApiError
+from hookgate.kube.resources import HTTPROUTES, INGRESSES, SECRETS, WEBHOOKENDPOINTS, Resource
+from hookgate.model import binding as contract
+from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE
+
+SELECT_OURS = f"{LABEL_MANAGED}={FIELD_MANAGER}"
+SELECT_BINDINGS = f"{SELECT_OURS},{LABEL_ROLE}=binding"
+SELECT_CONNECTIONS = f"{SELECT_OURS},{LABEL_ROLE}=connection"
+SELECT_ROUTES = f"{SELECT_OURS},{LABEL_ROLE}=route"
+SELECT_REFERABLE = f"{LABEL_REFERABLE}=true"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirrors:
+    """One mirror for each kind that is watched. ``http_routes`` is None where the cluster has no Gateway API."""
+
+    bindings: Mirror
+    connections: Mirror
+    referable: Mirror
+    services: Mirror
+    ingresses: Mirror
+    http_routes: Mirror | None
+
+
+def make_mirrors(population: Population, wake: Callable[[Request], None], *, gateway: bool) -> Mirrors:
+    """Return empty mirrors that wake the endpoints which a changed object belongs to or is named by."""
+
+    def owner(obj: Object) -> None:
+        uid = (meta(obj).get("labels") or {}).get("hookgate.dev/endpoint-uid")
+        request = population.by_uid(str(uid))
+        if request is not None:
+            wake(request)
+
+    def namers(kind: str) -> Callable[[Object], None]:
+        def wake_namers(obj: Object) -> None:
+            for request in population.naming(str(meta(obj).get("namespace")), kind, str(meta(obj)["name"])):
+                wake(request)
+
+        return wake_namers
+
+    def connection(obj: Object) -> None:
+        owner(obj)
+        namers("Secret")(obj)
+
+    return Mirrors(
+        bindings=Mirror(owner),
+        connections=Mirror(connection),
+        referable=Mirror(namers("Secret")),
+        services=Mirror(namers("Service")),
+        ingresses=Mirror(owner),
+        http_routes=Mirror(owner) if gateway else None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the operator and the bindings live; ``instance`` names this process in Events."""
+
+    system_namespace: str
+    binding_namespace: str
+    instance: str
+
+
+class ApiServerCluster:
+    """See `hookgate.control.cluster.Cluster`."""
+
+    def __init__(
+        self,
+        api: Api,
+        population: Population,
+        mirrors: Mirrors,
+        place: Place,
+    ) -> None:
+        self.system_namespace = place.system_namespace
+        self.binding_namespace = place.binding_namespace
+        self._api = api
+        self._population = population
+        self._mirrors = mirrors
+        self._instance = place.instance
+        #: Names of connection Secrets that turned out to be somebody else's: nothing tells when they are given up.
+        self._taken: set[tuple[str, str]] = set()
+
+    def endpoint(self, request: Request) -> Object | None:
+        return self._population.get(request)
+
+    def elders(self, manifest: Object) -> int:
+        return self._population.elders(manifest)
+
+    def referenced(self, namespace: str, name: str) -> Object | None:
+        return self._mirrors.referable.get(namespace, name)
+
+    def service(self, namespace: str, name: str) -> Object | None:
+        return self._mirrors.services.get(namespace, name)
+
+    def service_base(self, namespace: str, name: str) -> str | None:  # noqa: ARG002 -- see the protocol
+        return None
+
+    async def binding(self, uid: str, *, sure: bool) -> Object | None:
+        found = self._mirrors.bindings.get(self.binding_namespace, uid)
+        if found is None and sure:
+            found = await self._live(SECRETS, self._mirrors.bindings, self.binding_namespace, uid)
+        return found
+
+    async def connections(self, namespace: str, uid: str, name: str, *, sure: bool) -> tuple[Object, ...]:
+        mirror = self._mirrors.connections
+        found = {str(meta(s)["name"]): s for s in mirror.of(uid) if meta(s).get("namespace") == namespace}
+        named = found.get(name) or mirror.get(namespace, name)
+        if named is None and (sure or (namespace, name) in self._taken):
+            # One without our labels is not in the mirror, and must not get in: the watch would never take it out.
+            named = await self._get(SECRETS, namespace, name)
+            if named is None:
+                self._taken.discard((namespace, name))
+        return tuple({**found, **({name: named} if named else {})}.values())
+
+    async def routes(self, uid: str, *, sure: bool) -> tuple[Object, ...]:
+        found: list[Object] = []
+        for resource, mirror in self._route_kinds():
+            ours = mirror.of(uid)
+            if not ours and sure:
+                live = await self._live(resource, mirror, self.system_namespace, f"hookgate-{uid}")
+                ours = (live,) if live else ()
+            found.extend(ours)
+        return tuple(found)
+
+    def segment_taken(self, segment: str, uid: str) -> bool:
+        for secret in self._mirrors.bindings:
+            if meta(secret)["name"] == uid:
+                continue
+            try:
+                other = contract.decode(secret_data(secret).get(contract.DATA_KEY, b""))
+            except contract.UndecodableBinding:
+                continue
+            if other.segment == segment:
+                return True
+        return False
+
+    async def execute(self, step: Step) -> None:
+        obj, (resource, mirror) = step.object, self._kind(step.object)
+        try:
+            match step.verb:
+                case Verb.CREATE:
+                    self._wrote(mirror, await self._api.create(resource, obj))
+                case Verb.APPLY:
+                    self._wrote(mirror, await self._api.apply(resource, obj))
+                case Verb.REPLACE:
+                    self._wrote(mirror, await self._api.replace(resource, obj))
+                case Verb.DELETE:
+                    await self._api.delete(
+                        resource, str(meta(obj)["name"]), meta(obj).get("namespace"), uid=uid_of(obj)
+                    )
+                    if mirror is not None:
+                        mirror.deleted(obj)
+        except ApiError as error:
+            await self._outdated(resource, mirror, obj, error)
+            raise _translated(error) from None
+
+    async def write_status(self, manifest: Object, status: Object) -> None:
+        identity = {k: meta(manifest).get(k) for k in ("name", "namespace", "uid")}
+        whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": identity, "status": status}
+        try:
+            self._population.put(await self._api.apply(WEBHOOKENDPOINTS, whole, subresource="status"), ours=True)
+        except ApiError as error:
+            await self._outdated(WEBHOOKENDPOINTS, None, manifest, error)
+            raise _translated(error) from None
+
+    async def post_event(self, manifest: Object, *, normal: bool, reason: str, message: str) -> None:
+        told = events.event(
+            {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta(manifest)},
+            kind="Normal" if normal else "Warning",
+            reason=reason,
+            action="Reconcile",
+            note=message,
+            instance=self._instance,
+            now=datetime.now(UTC),
+        )
+        await events.post(self._api, told)
+
+    def _kind(self, obj: Object) -> tuple[Resource, Mirror | None]:
+        """Return where an object of this kind lives, and the mirror that shows it; endpoints have none."""
+        match obj["kind"]:
+            case "Secret" if meta(obj).get("namespace") == self.binding_namespace:
+                return SECRETS, self._mirrors.bindings
+            case "Secret":
+                return SECRETS, self._mirrors.connections
+            case "Ingress":
+                return INGRESSES, self._mirrors.ingresses
+            case "HTTPRoute":
+                return HTTPROUTES, self._mirrors.http_routes
+            case "WebhookEndpoint":
+                return WEBHOOKENDPOINTS, None
+            case other:
+                raise ValueError(f"no place for kind {other}")
+
+    def _route_kinds(self) -> list[tuple[Resource, Mirror]]:
+        kinds = [(INGRESSES, self._mirrors.ingresses)]
+        if self._mirrors.http_routes is not None:
+            kinds.append((HTTPROUTES, self._mirrors.http_routes))
+        return kinds
+
+    def _wrote(self, mirror: Mirror | None, obj: Object) -> None:
+        if mirror is not None:
+            mirror.wrote(obj)
+        elif meta(obj).get("deletionTimestamp") and not meta(obj).get("finalizers"):
+            self._population.remove(obj)
+        else:
+            self._population.put(obj, ours=True)
+
+    async def _get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        try:
+            return await self._api.get(resource, name, namespace)
+        except ApiError as error:
+            raise _translated(error) from None
+
+    async def _live(self, resource: Resource, mirror: Mirror, namespace: str, name: str) -> Object | None:
+        found = await self._get(resource, namespace, name)
+        if found is not None:
+            mirror.wrote(found)
+        return found
+
+    async def _outdated(self, resource: Resource, mirror: Mirror | None, obj: Object, error: ApiError) -> None:
+        """Where a refusal tells that we saw an old state, look at the new one before deciding again."""
+        if not (error.conflict or error.already_exists or error.not_found):
+            return
+        name, namespace = str(meta(obj)["name"]), str(meta(obj).get("namespace"))
+        found = await self._get(resource, namespace, name)
+        if mirror is None:
+            if found is None:
+                self._population.remove(obj)
+            else:
+                self._population.put(found)
+        elif found is not None and mirror is self._mirrors.connections and not _labelled(found):
+            self._taken.add((namespace, name))
+        elif found is not None:
+            mirror.wrote(found)
+        else:
+            mirror.deleted(obj)
+
+
+def _labelled(obj: Object) -> bool:
+    return (meta(obj).get("labels") or {}).get(LABEL_ROLE) == "connection"
+
+
+def _translated(error: ApiError) -> ClusterError:
+    outdated = error.conflict or error.already_exists or error.not_found
+    return ClusterError(str(error), conflict=outdated, retry_after=error.retry_after)

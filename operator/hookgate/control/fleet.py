@@ -1,0 +1,105 @@
+"""Asking the receivers which binding they serve, many endpoints in one question.
+
+The private port of every ready receiver answers ``POST /digests``. This module may not know bindings: it compares
+digests, which are not secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import aiohttp
+
+from hookgate.control.values import Served
+
+#: How long one question to the fleet goes on before the endpoint is put back, in seconds.
+PATIENCE = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
+_MOST_AT_ONCE = 500
+_Answers = list[Mapping[str, str]]
+
+
+@dataclass(slots=True)
+class _Question:
+    uid: str
+    digest: str | None
+    deadline: float
+    answer: asyncio.Future[Served]
+
+
+class Fleet:
+    """The receivers at the private addresses (``http://host:port``) that ``ready`` gives at the time of asking.
+
+    A receiver that takes no connection, or says that it is not ready, is not among the ready ones.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, ready: Callable[[], Sequence[str]]) -> None:
+        self._session = session
+        self._ready = ready
+        self._open: list[_Question] = []
+        self._asking: asyncio.Task[None] | None = None
+
+    async def served(self, uid: str, digest: str | None) -> Served:
+        """Ask until all agree that they serve ``digest`` for ``uid`` (None: nothing), at most for `PATIENCE`."""
+        loop = asyncio.get_running_loop()
+        question = _Question(uid, digest, loop.time() + PATIENCE, loop.create_future())
+        self._open.append(question)
+        if self._asking is None or self._asking.done():
+            self._asking = loop.create_task(self._ask_all())
+        return await question.answer
+
+    async def answering(self) -> frozenset[str]:
+        """Return the addresses of the receivers that are ready now."""
+        addresses = tuple(self._ready())
+        replies = await asyncio.gather(*(self._ask(address, []) for address in addresses))
+        return frozenset(a for a, reply in zip(addresses, replies, strict=True) if reply is not None)
+
+    async def _ask_all(self) -> None:
+        """Ask for everything that is open, again and again, until nothing is."""
+        pause = _FIRST_PAUSE
+        while self._open:
+            asked = self._open[:_MOST_AT_ONCE]
+            answers = await self._answers(sorted({q.uid for q in asked}))
+            settled = self._settle(asked, answers)
+            if not settled:
+                await asyncio.sleep(pause)
+            pause = _FIRST_PAUSE if settled else min(_LONGEST_PAUSE, pause * 2)
+
+    def _settle(self, asked: list[_Question], answers: _Answers) -> bool:
+        """Answer the questions that are decided or out of time; the others go to the end of the line."""
+        now = asyncio.get_running_loop().time()
+        settled, rest = False, []
+        for question in asked:
+            agreeing = sum(a.get(question.uid) == question.digest for a in answers)
+            result = Served(digest=question.digest, ready=len(answers), agreeing=agreeing)
+            if question.answer.done():
+                continue
+            if not answers or agreeing == len(answers) or now >= question.deadline:
+                question.answer.set_result(result)
+                settled = True
+            else:
+                rest.append(question)
+        self._open = self._open[len(asked) :] + rest
+        return settled
+
+    async def _answers(self, uids: list[str]) -> _Answers:
+        """Return what each ready receiver serves for ``uids``."""
+        replies = await asyncio.gather(*(self._ask(address, uids) for address in self._ready()))
+        return [reply for reply in replies if reply is not None]
+
+    async def _ask(self, address: str, uids: list[str]) -> Mapping[str, str] | None:
+        """Ask one receiver. None: it is not there or not ready, so it serves nobody. Silence is not agreement."""
+        try:
+            async with self._session.post(
+                f"{address}/digests", json=uids, timeout=aiohttp.ClientTimeout(total=PATIENCE)
+            ) as response:
+                if response.status != 200:
+                    return None
+                digests = (await response.json())["digests"]
+                return digests if isinstance(digests, dict) else dict.fromkeys(uids, "")
+        except aiohttp.ClientConnectorError:
+            return None
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError, LookupError, TypeError):
+            return dict.fromkeys(uids, "")

@@ -1,0 +1,116 @@
+"""What the API server is known to hold of one kind: fed by a watch, and at once by our own writes.
+
+A watch tells of our own writes too, a little later. Keeping both in one place, the newer resourceVersion winning, makes
+a reconciliation see what the last one did, and keeps an echo of our own write from waking anybody. Effect free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from hookgate.control.objects import meta
+from hookgate.control.values import Object
+from hookgate.model.endpoint import LABEL_UID
+
+Key = tuple[str, str]
+Wake = Callable[[Object], None]
+
+
+class Mirror:
+    """Objects of one kind by (namespace, name), and by the endpoint uid that their label names.
+
+    ``wake`` is called with every object that changed without our doing, also with those that vanished.
+    """
+
+    def __init__(self, wake: Wake) -> None:
+        self._wake = wake
+        self._objects: dict[Key, Object] = {}
+        self._by_uid: dict[str, dict[Key, Object]] = {}
+        self._deleted: set[str] = set()  # uids that we deleted and the watch has yet to tell of
+
+    def get(self, namespace: str, name: str) -> Object | None:
+        """Return one object."""
+        return self._objects.get((namespace, name))
+
+    def of(self, uid: str) -> tuple[Object, ...]:
+        """Return the objects whose label names the endpoint ``uid``."""
+        return tuple(self._by_uid.get(uid, {}).values())
+
+    def __iter__(self) -> Iterator[Object]:
+        return iter(self._objects.values())
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def observe(self, change: str, obj: Object) -> None:
+        """Take one event of the watch."""
+        uid = str(meta(obj).get("uid"))
+        known = self._objects.get(_key(obj))
+        if change == "DELETED":
+            self._deleted.discard(uid)
+            if known is not None and str(meta(known).get("uid")) == uid:
+                self._drop(_key(obj))
+                self._wake(obj)
+        elif uid not in self._deleted and (known is None or _newer(obj, known)):
+            self._put(obj)
+            self._wake(obj)
+
+    def replace(self, objects: Sequence[Object]) -> None:
+        """Take a complete list; what it lacks is gone, whatever was known before."""
+        listed = {_key(obj): obj for obj in objects}
+        self._deleted.clear()
+        for key in [k for k in self._objects if k not in listed]:
+            gone = self._objects[key]
+            self._drop(key)
+            self._wake(gone)
+        for obj in listed.values():
+            self.observe("MODIFIED", obj)
+
+    def wrote(self, obj: Object) -> None:
+        """Take the answer to our own write."""
+        known = self._objects.get(_key(obj))
+        if known is None or _newer(obj, known):
+            self._put(obj)
+
+    def deleted(self, obj: Object) -> None:
+        """Take note that we deleted exactly this object."""
+        key, uid = _key(obj), str(meta(obj).get("uid"))
+        known = self._objects.get(key)
+        if known is not None and str(meta(known).get("uid")) == uid:
+            self._drop(key)
+            self._deleted.add(uid)
+
+    def _put(self, obj: Object) -> None:
+        key = _key(obj)
+        if key in self._objects:
+            self._drop(key)
+        self._objects[key] = obj
+        owner = _owner(obj)
+        if owner:
+            self._by_uid.setdefault(owner, {})[key] = obj
+
+    def _drop(self, key: Key) -> None:
+        owner = _owner(self._objects.pop(key))
+        if owner and key in self._by_uid.get(owner, {}):
+            del self._by_uid[owner][key]
+            if not self._by_uid[owner]:
+                del self._by_uid[owner]
+
+
+def _key(obj: Object) -> Key:
+    return str(meta(obj).get("namespace") or ""), str(meta(obj)["name"])
+
+
+def _owner(obj: Object) -> str | None:
+    label = (meta(obj).get("labels") or {}).get(LABEL_UID)
+    return str(label) if label else None
+
+
+def _newer(obj: Object, known: Object) -> bool:
+    """Tell whether ``obj`` is news. Another uid always is; versions of one object count up."""
+    if meta(obj).get("uid") != meta(known).get("uid"):
+        return True
+    new, old = str(meta(obj).get("resourceVersion")), str(meta(known).get("resourceVersion"))
+    if new.isdecimal() and old.isdecimal():
+        return int(new) > int(old)
+    return new != old

@@ -1,0 +1,128 @@
+"""The endpoints that exist, as last seen, and the three questions about them that take an index. Effect free."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+
+from hookgate.control.cluster import Request
+from hookgate.control.names import names_of
+from hookgate.control.objects import meta, uid_of
+from hookgate.control.values import Object
+
+_Seniority = tuple[str, str]
+
+
+class Population:
+    """All endpoints. ``wake`` is called with every request for which something changed."""
+
+    def __init__(self, wake: Callable[[Request], None]) -> None:
+        self._wake = wake
+        self._manifests: dict[Request, Object] = {}
+        self._by_uid: dict[str, Request] = {}
+        self._naming: dict[tuple[str, str, str], set[Request]] = {}
+        self._ranks: dict[str, list[_Seniority]] = {}  # by namespace; absent endpoints do not count
+
+    def get(self, request: Request) -> Object | None:
+        """Return an endpoint as last seen."""
+        return self._manifests.get(request)
+
+    def by_uid(self, uid: str) -> Request | None:
+        """Return whose uid that is."""
+        return self._by_uid.get(uid)
+
+    def naming(self, namespace: str, kind: str, name: str) -> frozenset[Request]:
+        """Return the endpoints that name the Secret or Service ``name``."""
+        return frozenset(self._naming.get((namespace, kind, name), ()))
+
+    def elders(self, manifest: Object) -> int:
+        """Count the endpoints of the namespace, absent ones aside, that were created before ``manifest``."""
+        ranks = self._ranks.get(str(meta(manifest).get("namespace")), [])
+        return bisect_left(ranks, _seniority(manifest))
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(tuple(self._manifests))
+
+    def __len__(self) -> int:
+        return len(self._manifests)
+
+    def put(self, manifest: Object, *, ours: bool = False) -> None:
+        """Take an endpoint as seen; an older version than known is passed over. ``ours``: nobody needs waking."""
+        request = request_of(manifest)
+        known = self._manifests.get(request)
+        if known is not None and uid_of(known) == uid_of(manifest):
+            if _version(manifest) <= _version(known):
+                return
+            self._forget(request, known)
+        elif known is not None:
+            self.remove(known)
+        self._manifests[request] = manifest
+        self._by_uid[uid_of(manifest)] = request
+        for key in _named(manifest):
+            self._naming.setdefault(key, set()).add(request)
+        if _counts(manifest):
+            insort(self._ranks.setdefault(request.namespace, []), _seniority(manifest))
+        if not ours:
+            self._wake(request)
+
+    def remove(self, manifest: Object) -> None:
+        """Take note that this very endpoint is gone, which may make room for its juniors."""
+        request = request_of(manifest)
+        known = self._manifests.get(request)
+        if known is None or uid_of(known) != uid_of(manifest):
+            return
+        self._forget(request, known)
+        del self._manifests[request]
+        self._wake(request)
+        for other in [r for r in self._manifests if r.namespace == request.namespace and _refused(self._manifests[r])]:
+            self._wake(other)
+
+    def replace(self, manifests: list[Object]) -> None:
+        """Take a complete list: what it lacks was deleted without our seeing it."""
+        listed = {(request_of(m), uid_of(m)) for m in manifests}
+        for request, known in list(self._manifests.items()):
+            if (request, uid_of(known)) not in listed:
+                self.remove(known)
+        for manifest in manifests:
+            self.put(manifest)
+
+    def _forget(self, request: Request, known: Object) -> None:
+        self._by_uid.pop(uid_of(known), None)
+        for key in _named(known):
+            requests = self._naming.get(key, set())
+            requests.discard(request)
+            if not requests:
+                self._naming.pop(key, None)
+        ranks = self._ranks.get(request.namespace, [])
+        place = bisect_left(ranks, _seniority(known))
+        if place < len(ranks) and ranks[place] == _seniority(known):
+            del ranks[place]
+
+
+def request_of(manifest: Object) -> Request:
+    """Return the request that reconciles an endpoint as read."""
+    return Request(str(meta(manifest).get("namespace") or "default"), str(meta(manifest)["name"]))
+
+
+def _named(manifest: Object) -> set[tuple[str, str, str]]:
+    names, namespace = names_of(manifest), request_of(manifest).namespace
+    named = {(namespace, "Secret", name) for name in names.referenced | {names.connection}}
+    return named | ({(namespace, "Service", names.service)} if names.service else set())
+
+
+def _seniority(manifest: Object) -> _Seniority:
+    return str(meta(manifest).get("creationTimestamp") or ""), str(meta(manifest)["name"])
+
+
+def _counts(manifest: Object) -> bool:
+    return (manifest.get("spec") or {}).get("state") != "absent"
+
+
+def _refused(manifest: Object) -> bool:
+    conditions = (manifest.get("status") or {}).get("conditions") or ()
+    return any(c.get("reason") == "TooManyEndpoints" for c in conditions)
+
+
+def _version(manifest: Object) -> int:
+    text = str(meta(manifest).get("resourceVersion") or "0")
+    return int(text) if text.isdecimal() else 0
