@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
+from hookgate.config.load import default_config
+from hookgate.config.platform import ManagedReceivers
+from hookgate.control.deployment import receiver_objects
 from tests.cluster.cluster import Cluster
 from tests.manifests.render import BASE, ROOT, Object, find, of_kind, pod_templates, render
 
@@ -69,6 +72,20 @@ def test_every_pod_runs_where_restricted_is_enforced(
     refusals = {name: try_out(control_plane, [pod(namespace, template)]) for name, template in templates.items()}
     assert refusals == dict.fromkeys(templates, "")
     assert "Deployment/hookgate-operator" in refusals
+
+
+def test_the_receivers_that_the_operator_makes_are_fit_for_the_namespaces_shipped(
+    control_plane: Cluster, namespace: str, base: list[Object]
+) -> None:
+    """They are valid, restricted, and run under the account that is shipped for them."""
+    control_plane.kubectl("label", "namespace", namespace, RESTRICTED)
+    made = receiver_objects(
+        default_config(), ManagedReceivers(), namespace=namespace, binding_namespace="hookgate-bindings", image="x"
+    )
+    assert try_out(control_plane, list(made)) == ""
+    for name, template in pod_templates(made):
+        assert try_out(control_plane, [pod(namespace, template)]) == "", name
+        assert find(base, "ServiceAccount", template["spec"]["serviceAccountName"], "hookgate-system")
 
 
 def test_a_pod_that_asks_for_nothing_is_refused_there(control_plane: Cluster, namespace: str) -> None:
