@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.mirror import Mirror
-from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED, LABEL_ROLE, meta, secret_data, uid_of
+from hookgate.control.objects import LABEL_ROLE, meta, secret_data, uid_of
 from hookgate.control.population import Population
 from hookgate.control.values import Object, Step, Verb
 from hookgate.kube import events
@@ -21,10 +21,9 @@ from hookgate.kube.resources import HTTPROUTES, INGRESSES, SECRETS, WEBHOOKENDPO
 from hookgate.model import binding as contract
 from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE
 
-SELECT_OURS = f"{LABEL_MANAGED}={FIELD_MANAGER}"
-SELECT_BINDINGS = f"{SELECT_OURS},{LABEL_ROLE}=binding"
-SELECT_CONNECTIONS = f"{SELECT_OURS},{LABEL_ROLE}=connection"
-SELECT_ROUTES = f"{SELECT_OURS},{LABEL_ROLE}=route"
+SELECT_BINDINGS = f"{LABEL_ROLE}=binding"
+SELECT_CONNECTIONS = f"{LABEL_ROLE}=connection"
+SELECT_ROUTES = f"{LABEL_ROLE}=route"
 SELECT_REFERABLE = f"{LABEL_REFERABLE}=true"
 
 
