@@ -108,6 +108,7 @@ class TargetServer:
         self.seen: dict[str, list[Seen]] = {}
         self.hang_up_after: set[str] = set()
         self.port = 0
+        self._serving: set[asyncio.Task[Any]] = set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> Any:
@@ -118,9 +119,15 @@ class TargetServer:
             yield
         finally:
             server.close()
+            for task in list(self._serving):
+                task.cancel()
+            await asyncio.gather(*list(self._serving), return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 line, *rest = head[:-4].split(b"\r\n")
@@ -135,17 +142,23 @@ class TargetServer:
                 await writer.drain()
                 if path in self.hang_up_after:
                     break
+        self._serving.discard(task)
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 class _Hand:
     """A source that tests feed by hand."""
 
-    def __init__(self, loaded: bool) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: bool, failures: int) -> None:
+        self._loaded, self._failures = loaded, failures
 
     async def run(self, table: BindingTable) -> None:
-        """Mark the table loaded, then leave it to the test."""
+        """Mark the table loaded, then leave it to the test; at first, fail as often as asked."""
+        if self._failures:
+            self._failures -= 1
+            raise RuntimeError("the origin is away")
         if self._loaded:
             table.replace({})
         await asyncio.Event().wait()
@@ -179,10 +192,10 @@ class Endpoint:
 class House:
     """The running pair."""
 
-    def __init__(self, settings: ReceiverSettings, *, loaded: bool = True) -> None:
+    def __init__(self, settings: ReceiverSettings, *, loaded: bool = True, failures: int = 0) -> None:
         """Use `running`."""
         self.settings, self.target, self.receipts = settings, TargetServer(), list[Receipt]()
-        self._source = _Hand(loaded)
+        self._source = _Hand(loaded, failures)
         self.receiver: Receiver
         self._loop = uvloop.new_event_loop()
 
@@ -199,6 +212,10 @@ class House:
             self._loop.call_soon_threadsafe(self.receiver.stop)
             thread.join(_WAIT)
             assert not thread.is_alive(), "the receiver did not stop"
+
+    def run_to_the_end(self) -> None:
+        """Run in this thread; for a receiver that does not come up."""
+        self._run(threading.Event())
 
     def _run(self, up: threading.Event) -> None:
         async def main() -> None:

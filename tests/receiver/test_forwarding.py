@@ -98,7 +98,7 @@ def test_nothing_is_made_up_for_headers_that_were_not_sent(house: House) -> None
 )
 def test_hop_by_hop_forgeable_and_credential_headers_stay_here(house: House, name: bytes, value: bytes) -> None:
     endpoint = house.endpoint()
-    assert house.post(endpoint.path, b"{}", [(b"X-Signature", signature(b"{}")), (name, value)]).status in (100, 202)
+    house.post(endpoint.path, b"{}", [(b"X-Signature", signature(b"{}")), (name, value)])
     house.until(lambda: len(endpoint.seen) == 1)
     assert endpoint.seen[0].values(name.lower()) == []
 

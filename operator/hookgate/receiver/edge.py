@@ -8,7 +8,6 @@ for whoever asks, before any path is looked up. This module may not know endpoin
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -34,8 +33,8 @@ class Bounds:
     connections: int = 4_096
 
 
-class HeadTooLarge(Exception):  # noqa: N818 -- raised through the parser, which turns it into a 400
-    """More head or trailer than allowed."""
+class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into a 400 and the end
+    """A head that is not taken: too large, or asking to leave HTTP/1.1."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -100,7 +99,13 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """End the head's deadline."""
+        """End the head's deadline.
+
+        An offer to upgrade could be ignored, were it not that the parser takes what follows for the other protocol:
+        the body would be lost and its bytes read as the next request.
+        """
+        if self.parser.should_upgrade():
+            raise Refused
         self._in_head = False
         self._disarm()
         super().on_headers_complete()
@@ -138,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > self.bounds.head_bytes:
-            raise HeadTooLarge
+            raise Refused
 
     def _arm(self) -> None:
         self._deadline = self.loop.call_later(self.bounds.head_seconds, self._close)
@@ -157,7 +162,3 @@ class BoundedProtocol(HttpToolsProtocol):
 def protocol_factory(bounds: Bounds) -> type[asyncio.Protocol]:
     """Return the protocol class that holds these bounds, for ``uvicorn.Config(http=...)``."""
     return cast("type[asyncio.Protocol]", type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds}))
-
-
-# A refused head is an attacker's or a scanner's daily business: uvicorn's warning for each would fill the log.
-logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

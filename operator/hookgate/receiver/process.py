@@ -168,6 +168,8 @@ def _config(app: Any, bounds: Bounds, keep_alive: int, grace: int) -> uvicorn.Co
         interface="asgi3",
         lifespan="off",
         log_config=None,
+        # Heads that cannot be parsed are a scanner's daily business: a warning for each would fill the log.
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,0 +1,230 @@
+"""The HTTP edge against clients that are slow, greedy or sly."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.receiver.rig import House, bounds, closed, read_answer, request, settings, signature
+
+BODY = b'{"n":1}'
+SIGNED = [(b"X-Signature", signature(BODY))]
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[House]:
+    """A receiver with very little patience."""
+    with House(settings(bounds=bounds(head_seconds=0.05), keep_alive=1, body_seconds=0.05)).running() as running:
+        yield running
+
+
+def test_a_connection_that_sends_nothing_is_closed(hasty: House) -> None:
+    with hasty.connect() as connection:
+        assert closed(connection)
+
+
+@pytest.mark.parametrize("start", [b"P", b"POST /h/a HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nHost: x\r\nX-A: ", b"\r\n"])
+def test_a_head_that_is_not_finished_in_time_is_given_up(hasty: House, start: bytes) -> None:
+    with hasty.connect() as connection:
+        connection.sendall(start)
+        assert closed(connection)
+
+
+def test_a_second_head_that_is_not_finished_in_time_is_given_up(hasty: House) -> None:
+    with hasty.connect() as connection:
+        connection.sendall(request("/h/nobody", b""))
+        read_answer(connection)
+        connection.sendall(b"POST ")
+        assert closed(connection)
+
+
+def test_blank_lines_between_requests_do_not_keep_a_connection(hasty: House) -> None:
+    with hasty.connect() as connection:
+        connection.sendall(request("/h/nobody", b""))
+        read_answer(connection)
+        connection.sendall(b"\r\n")
+        assert closed(connection)
+
+
+def test_the_rest_of_an_unread_body_that_does_not_come_is_given_up(hasty: House) -> None:
+    with hasty.connect() as connection:
+        connection.sendall(request("/h/nobody", BODY)[:-1])
+        assert (read_answer(connection).status, closed(connection)) == (404, True)
+
+
+def test_a_body_that_does_not_come_gets_408_and_ends_the_connection(hasty: House) -> None:
+    endpoint = hasty.endpoint()
+    with hasty.connect() as connection:
+        connection.sendall(request(endpoint.path, BODY)[:-1])
+        assert (read_answer(connection).status, endpoint.seen, closed(connection)) == (408, [], True)
+
+
+def test_an_idle_connection_is_kept_and_then_closed(hasty: House) -> None:
+    with hasty.connect() as connection:
+        for _ in range(2):
+            connection.sendall(request("/h/nobody", b""))
+            assert read_answer(connection).status == 404
+        assert closed(connection)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST /h/" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 40_000 + b"\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\n" + b"A: \r\n" * 2000 + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"a" * 1_000_000,
+    ],
+    ids=["URL", "one header", "many headers", "a header without end"],
+)
+def test_a_head_over_the_bound_is_refused_and_the_connection_ends(house: House, head: bytes) -> None:
+    with house.connect() as connection:
+        try:
+            connection.sendall(head)
+            rest = b"".join(iter(lambda: connection.recv(4096), b""))
+        except ConnectionError:
+            rest = b""
+        assert rest == b"" or rest.startswith(b"HTTP/1.1 400 ")
+
+
+def test_trailers_over_the_bound_end_the_connection(house: House) -> None:
+    endpoint = house.endpoint()
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % endpoint.path.encode()
+    with house.connect() as connection:
+        connection.sendall(head + b"0\r\n" + b"X-T: a\r\n" * 5000 + b"\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 400"
+
+
+def test_trailers_do_not_reach_the_target(house: House) -> None:
+    endpoint = house.endpoint()
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Signature: %s\r\nTransfer-Encoding: chunked\r\n\r\n"
+    raw = head % (endpoint.path.encode(), signature(BODY)) + b"7\r\n" + BODY + b"\r\n0\r\nX-T: a\r\n\r\n"
+    assert (house.exchange(raw).status, endpoint.seen[0].values(b"x-t")) == (202, [])
+
+
+AMBIGUOUS = {
+    "length and chunked": b"Content-Length: 7\r\nTransfer-Encoding: chunked\r\n",
+    "chunked and length": b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n",
+    "two lengths": b"Content-Length: 7\r\nContent-Length: 7\r\n",
+    "a list of lengths": b"Content-Length: 7, 7\r\n",
+    "a signed length": b"Content-Length: +7\r\n",
+    "a negative length": b"Content-Length: -7\r\n",
+    "a length beyond numbers": b"Content-Length: 99999999999999999999999\r\n",
+    "another coding": b"Transfer-Encoding: gzip, chunked\r\n",
+    "an unknown coding": b"Transfer-Encoding: xchunked\r\n",
+    "two codings": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    "two hosts": b"Host: y\r\nContent-Length: 7\r\n",
+    "space before the colon": b"Content-Length : 7\r\n",
+    "a folded header": b"Content-Length: 7\r\nX-A: b\r\n c\r\n",
+    "bare line feeds": b"Content-Length: 7\nX-A: b\n",
+    "a NUL in a header": b"Content-Length: 7\r\nX-A: b\x00\r\n",
+}
+
+
+@pytest.mark.parametrize("framing", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+def test_a_head_that_two_readers_could_understand_differently_is_refused(house: House, framing: bytes) -> None:
+    endpoint = house.endpoint()
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Signature: %s\r\n" % (endpoint.path.encode(), signature(BODY))
+    body = b"7\r\n%s\r\n0\r\n\r\n" % BODY if b"chunked" in framing else BODY
+    assert (house.exchange(head + framing + b"\r\n" + body).status, endpoint.seen) == (400, [])
+
+
+def test_a_request_without_host_is_refused(house: House) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, BODY, SIGNED).replace(b"Host: hooks.example.com\r\n", b"")
+    assert (house.exchange(raw).status, endpoint.seen) == (400, [])
+
+
+def test_a_length_that_lies_short_leaves_no_second_request_behind(house: House) -> None:
+    """What follows the declared body is read as the next request, and is none."""
+    endpoint = house.endpoint()
+    with house.connect() as connection:
+        connection.sendall(request(endpoint.path, BODY, SIGNED) + b"GARBAGE\r\n\r\n")
+        statuses = {read_answer(connection).status}
+        assert statuses <= {202, 400}
+        assert closed(connection) or read_answer(connection).status == 400
+
+
+def test_a_length_that_lies_long_never_reaches_the_target(house: House) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, BODY, SIGNED).replace(b"Content-Length: 7", b"Content-Length: 8")
+    with house.connect() as connection:
+        connection.sendall(raw)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(4096)
+    house.until(lambda: house.receiver.load.calls == 0)
+    assert endpoint.seen == []
+
+
+def test_a_connection_carries_many_calls(house: House) -> None:
+    endpoint = house.endpoint()
+    with house.connect() as connection:
+        for _ in range(3):
+            connection.sendall(request(endpoint.path, BODY, SIGNED))
+            assert read_answer(connection).status == 202
+
+
+def test_calls_sent_without_waiting_are_answered_in_their_order(house: House) -> None:
+    endpoint = house.endpoint()
+    with house.connect() as connection:
+        connection.sendall(
+            request(endpoint.path, BODY, SIGNED) + request("/h/nobody", BODY) + request(endpoint.path, BODY)
+        )
+        assert [read_answer(connection).status for _ in range(3)] == [202, 404, 401]
+
+
+def test_a_small_body_that_nobody_reads_does_not_cost_the_connection(house: House) -> None:
+    with house.connect() as connection:
+        for _ in range(2):
+            connection.sendall(request("/h/nobody", b"x" * 60_000))
+            assert (read_answer(connection).header("connection")) is None
+
+
+def test_a_sender_that_waits_for_100_continue_is_told_to_go_on_only_where_its_body_is_wanted(house: House) -> None:
+    endpoint = house.endpoint()
+    for path, first in ((endpoint.path, b"HTTP/1.1 100"), ("/h/nobody", b"HTTP/1.1 404")):
+        with house.connect() as connection:
+            connection.sendall(request(path, BODY, [*SIGNED, (b"Expect", b"100-continue")])[: -len(BODY)])
+            assert connection.recv(12) == first
+
+
+@pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
+def test_a_call_that_offers_an_upgrade_is_refused_and_its_body_is_no_second_call(house: House, upgrade: bytes) -> None:
+    endpoint = house.endpoint()
+    smuggled = request(endpoint.path, BODY, SIGNED)
+    with house.connect() as connection:
+        headers = [(b"Connection", b"Upgrade"), (b"Upgrade", upgrade)]
+        connection.sendall(request(endpoint.path, smuggled, headers))
+        assert (read_answer(connection).status, closed(connection), endpoint.seen) == (400, True, [])
+
+
+def test_the_absolute_form_of_a_path_reaches_the_same_endpoint(house: House) -> None:
+    endpoint = house.endpoint()
+    assert house.post("http://hooks.example.com" + endpoint.path, BODY, SIGNED).status == 202
+
+
+@pytest.mark.parametrize("line", [b"OPTIONS * HTTP/1.1", b"CONNECT x:1 HTTP/1.1", b"GET / HTTP/0.9", b"PRI * HTTP/2.0"])
+def test_odd_request_lines_reach_nothing(house: House, line: bytes) -> None:
+    assert house.exchange(line + b"\r\nHost: x\r\n\r\n").status in (400, 404)
+
+
+def test_connections_over_the_bound_are_closed_at_once() -> None:
+    with House(settings(bounds=bounds(connections=1))).running() as house, house.connect() as first:
+        first.sendall(request("/h/nobody", b""))
+        read_answer(first)
+        with house.connect() as second:
+            assert closed(second)
+
+
+def test_answers_do_not_name_the_server(house: House) -> None:
+    assert house.post("/h/nobody", BODY).header("server") is None
+
+
+def test_bodies_that_were_refused_leave_nothing_behind(house: House) -> None:
+    endpoint = house.endpoint(max_body_bytes=1000)
+    for body in (b"x" * 1001, b"x" * 500):
+        house.post(endpoint.path, body)
+    house.until(lambda: (house.receiver.load.calls, house.receiver.load.held_bytes) == (0, 0))
+    assert house.inside(lambda: house.receiver.load.held_bytes) == 0

@@ -1,0 +1,136 @@
+"""The pure parts: targets, headers, verdicts to answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from hookgate.receiver.auth import authenticate, refusal_for
+from hookgate.receiver.forward import InvalidTarget, Target, end_to_end, parse_target, request_target
+from hookgate.receiver.load import Load
+from hookgate.receiver.respond import Refusal, Undelivered, refuse, relay
+from hookgate.receiver.table import Entry
+from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://ci.team-a.svc:8080/github", ("http", "ci.team-a.svc", 8080, "/github", "", "ci.team-a.svc:8080")),
+        ("http://ci.team-a.svc", ("http", "ci.team-a.svc", 80, "/", "", "ci.team-a.svc")),
+        ("https://Example.COM:443/a?b=c", ("https", "example.com", 443, "/a", "b=c", "example.com")),
+        ("http://[::1]:8080/", ("http", "::1", 8080, "/", "", "[::1]:8080")),
+        ("http://x/a%2Fb//c", ("http", "x", 80, "/a%2Fb//c", "", "x")),
+    ],
+)
+def test_a_target_is_taken_apart(url: str, expected: tuple[str, str, int, str, str, str]) -> None:
+    target = parse_target(url, 1500)
+    parts = (target.scheme, target.host, target.port, target.path, target.query, target.authority)
+    assert (parts, target.timeout) == (expected, 1.5)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "/path",
+        "//host/",
+        "ftp://host/",
+        "file:///etc/passwd",
+        "http:///path",
+        "http://user@host/",
+        "http://user:password@host/",
+        "http://@host/",
+        "http://host/#fragment",
+        "http://host:port/",
+        "http://host:99999/",
+        "http://host/a b",
+        "http://host/\r\nX: y",
+        "http://host/\x00",
+        "http://hö.example/",
+        "http://[::1/",
+    ],
+)
+def test_what_is_no_target_is_refused_without_being_repeated(url: str) -> None:
+    with pytest.raises(InvalidTarget) as refused:
+        parse_target(url, 1000)
+    assert not url or url not in str(refused.value)
+
+
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_target_needs_a_positive_timeout(timeout: int) -> None:
+    with pytest.raises(InvalidTarget, match="timeoutMs"):
+        parse_target("http://x/", timeout)
+
+
+def target(query: str) -> Target:
+    """Return a target with its own query."""
+    return Target(scheme="http", host="x", port=80, path="/p", query=query, timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("own", "callers", "expected"),
+    [("", b"", "/p"), ("", b"a=1", "/p?a=1"), ("b=2", b"", "/p?b=2"), ("b=2", b"a=1&b=3", "/p?b=2")],
+)
+def test_the_targets_own_query_rules(own: str, callers: bytes, expected: str) -> None:
+    assert request_target(target(own), callers) == expected
+
+
+def test_headers_keep_their_order_and_their_doubles() -> None:
+    headers = [(b"b", b"1"), (b"a", b"2"), (b"b", b"3")]
+    assert end_to_end(headers, frozenset()) == headers
+
+
+def test_a_connection_header_that_follows_names_headers_too() -> None:
+    headers = [(b"x-hop", b"1"), (b"x-end", b"2"), (b"connection", b"X-Hop,, close")]
+    assert end_to_end(headers, frozenset()) == [(b"x-end", b"2")]
+
+
+def test_credentials_are_taken_away() -> None:
+    assert end_to_end([(b"x-token", b"1"), (b"a", b"2")], frozenset({b"x-token"})) == [(b"a", b"2")]
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_faults_of_ours_are_answered_as_unavailable(reason: Reason) -> None:
+    expected = Refusal.UNUSABLE if reason in CONFIGURATION_REASONS else Refusal.UNAUTHENTIC
+    assert refusal_for(Verdict(accepted=False, reason=reason)) is expected
+
+
+def test_an_accepted_call_is_not_refused() -> None:
+    assert refusal_for(Verdict(accepted=True)) is None
+
+
+def test_an_entry_without_a_verifier_accepts_nothing() -> None:
+    verdict = authenticate(Entry(uid="u", digest="d", path=None), Request(method="POST", headers=()), 0.0)
+    assert (verdict.accepted, verdict.reason) == (False, Reason.NO_USABLE_KEY)
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_an_own_answer_declares_its_length_and_forbids_guessing_its_type(refusal: Refusal) -> None:
+    reply = refuse(refusal)
+    headers = dict(reply.headers)
+    assert (int(headers[b"content-length"]), headers[b"x-content-type-options"]) == (len(reply.body), b"nosniff")
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_a_closing_answer_differs_by_its_announcement_only(refusal: Refusal) -> None:
+    plain, closing = refuse(refusal), refuse(refusal, closing=True)
+    assert (plain.status, plain.body, (*plain.headers, (b"connection", b"close"))) == (
+        closing.status,
+        closing.body,
+        closing.headers,
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(Undelivered.TIMEOUT, 504), (Undelivered.REFUSED, 502), (Undelivered.ANSWER_TOO_LARGE, 502)],
+)
+def test_no_answer_of_the_target_is_our_gateway_error(failure: Undelivered, status: int) -> None:
+    assert relay(failure).status == status
+
+
+def test_load_gives_back_what_it_took() -> None:
+    load = Load(max_calls=1, max_per_endpoint=1, max_bytes=10)
+    taken = (load.enter("u"), load.enter("u"), load.hold(10), load.hold(1))
+    load.leave("u", 10)
+    assert (taken, load.calls, load.held_bytes, load.enter("u")) == ((True, False, True, False), 0, 0, True)

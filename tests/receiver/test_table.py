@@ -1,0 +1,180 @@
+"""The table: every binding stands and falls alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hookgate.model.binding import Binding, digest, encode
+from hookgate.receiver.table import BindingTable, Entry, Trouble
+from tests.receiver.rig import make_binding
+
+TARGET = "http://ci.team-a.svc:8080/hook"
+
+
+def path_of(binding: Binding) -> bytes:
+    """Return the path that serves a binding."""
+    return f"/h/{binding.segment}".encode()
+
+
+def table_of(*bindings: Binding) -> BindingTable:
+    """Return a table with these bindings in force."""
+    table = BindingTable()
+    table.replace({b.uid: encode(b) for b in bindings})
+    return table
+
+
+def served(table: BindingTable, binding: Binding) -> bool:
+    """Tell whether calls on the binding's path would be judged."""
+    entry = table.lookup(path_of(binding))
+    return entry is not None and entry.refusal is None and entry.uid == binding.uid
+
+
+ONE, TWO, THREE = (make_binding(n, TARGET) for n in (1, 2, 3))
+
+
+def test_a_new_table_is_empty_and_not_loaded() -> None:
+    table = BindingTable()
+    assert (table.loaded, len(table), table.lookup(path_of(ONE))) == (False, 0, None)
+
+
+def test_single_changes_do_not_make_a_table_loaded() -> None:
+    table = BindingTable()
+    table.put(ONE.uid, encode(ONE))
+    assert (table.loaded, served(table, ONE)) == (False, True)
+
+
+def test_a_full_list_replaces_everything() -> None:
+    table = table_of(ONE, TWO)
+    table.replace({b.uid: encode(b) for b in (TWO, THREE)})
+    assert [served(table, b) for b in (ONE, TWO, THREE)] == [False, True, True]
+
+
+def test_an_unchanged_binding_keeps_its_entry_over_a_full_list() -> None:
+    table = table_of(ONE)
+    before = table.lookup(path_of(ONE))
+    table.replace({ONE.uid: encode(ONE)})
+    assert table.lookup(path_of(ONE)) is before
+
+
+def test_removing_an_unknown_uid_changes_nothing() -> None:
+    table = table_of(ONE)
+    table.remove("nobody")
+    assert served(table, ONE)
+
+
+def test_an_entry_in_hand_is_not_touched_by_later_changes() -> None:
+    table = table_of(ONE)
+    entry = table.lookup(path_of(ONE))
+    assert entry is not None
+    kept = entry.digest
+    table.put(ONE.uid, encode(make_binding(1, TARGET, active=False)))
+    table.remove(ONE.uid)
+    assert (entry.digest, entry.refusal) == (kept, None)
+
+
+def test_a_new_path_of_an_endpoint_ends_the_old_one() -> None:
+    table = table_of(ONE)
+    table.put(ONE.uid, encode(make_binding(1, TARGET, segment=THREE.segment)))
+    assert (table.lookup(path_of(ONE)), table.lookup(path_of(THREE)) is not None) == (None, True)
+
+
+def test_a_binding_without_a_path_is_in_force_and_reachable_nowhere() -> None:
+    binding = make_binding(1, TARGET, segment=None, active=False)
+    table = table_of(binding)
+    assert (table.digest(binding.uid), len(table)) == (digest(encode(binding)), 1)
+
+
+BROKEN = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "no object": b"[]",
+    "not UTF-8": b"\xff\xfe",
+    "deeply nested": b"[" * 100_000,
+    "a member missing": b'{"version":1,"uid":"uid-1","path":null}',
+    "a path that is none": json.dumps({**json.loads(encode(ONE)), "path": "../../etc"}).encode(),
+    "another's uid": encode(TWO),
+}
+
+
+@pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_update_takes_its_own_endpoint_out_and_no_other(raw: bytes) -> None:
+    table = table_of(ONE, TWO)
+    table.put(ONE.uid, raw)
+    assert [served(table, b) for b in (ONE, TWO)] == [False, True]
+
+
+@pytest.mark.parametrize("raw", BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_binding_in_a_full_list_takes_no_other_along(raw: bytes) -> None:
+    table = BindingTable()
+    table.replace({ONE.uid: raw, TWO.uid: encode(TWO)})
+    assert ([served(table, b) for b in (ONE, TWO)], table.loaded) == ([False, True], True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "trouble"),
+    [
+        (b"{", Trouble.UNDECODABLE),
+        (encode(TWO), Trouble.WRONG_UID),
+        (b'{"version":2,"uid":"uid-1","path":null}', Trouble.NEWER),
+        (encode(make_binding(1, TARGET, auth={"type": "?"})), Trouble.UNVERIFIABLE),
+        (encode(make_binding(1, "ftp://x/")), Trouble.INVALID_TARGET),
+        (encode(make_binding(1, TARGET, segment=THREE.segment)), Trouble.CONTESTED_PATH),
+    ],
+    ids=lambda v: v.value if isinstance(v, Trouble) else "",
+)
+def test_every_trouble_is_counted_and_has_no_digest(raw: bytes, trouble: Trouble) -> None:
+    table = table_of(THREE)
+    table.put(ONE.uid, raw)
+    assert ({t: n for t, n in table.troubles.items() if n}, table.digest(ONE.uid)) == ({trouble: 1}, None)
+
+
+def test_an_inactive_binding_needs_no_usable_target_or_descriptor() -> None:
+    binding = make_binding(1, "", active=False, auth={})
+    raw = encode(make_binding(1, "nonsense", active=False, auth={}))
+    table = table_of(binding)
+    table.put(binding.uid, raw)
+    assert table.digest(binding.uid) == digest(raw)
+
+
+def contested(entry: Entry | None) -> bool:
+    """Tell whether an entry accepts nothing because its path is contested."""
+    return entry is not None and entry.trouble is Trouble.CONTESTED_PATH and entry.verify is None
+
+
+def test_a_contested_path_serves_none_of_its_claimants() -> None:
+    rival, third = (make_binding(n, TARGET, segment=ONE.segment) for n in (2, 3))
+    table = table_of(ONE, rival, third)
+    assert contested(table.lookup(path_of(ONE)))
+    assert [table.digest(b.uid) for b in (ONE, rival, third)] == [None, None, None]
+
+
+def test_a_path_is_served_again_when_one_claimant_is_left() -> None:
+    rival, third = (make_binding(n, TARGET, segment=ONE.segment) for n in (2, 3))
+    table = table_of(ONE, rival, third)
+    table.remove(rival.uid)
+    still = contested(table.lookup(path_of(ONE)))
+    table.remove(third.uid)
+    assert (still, served(table, ONE), table.digest(ONE.uid)) == (True, True, digest(encode(ONE)))
+
+
+def test_an_update_of_a_claimant_does_not_end_the_contest() -> None:
+    table = table_of(ONE, make_binding(2, TARGET, segment=ONE.segment))
+    table.put("uid-2", encode(make_binding(2, TARGET + "/x", segment=ONE.segment)))
+    assert contested(table.lookup(path_of(ONE)))
+
+
+def test_a_claimant_that_moves_away_ends_the_contest() -> None:
+    table = table_of(ONE, make_binding(2, TARGET, segment=ONE.segment))
+    table.put("uid-2", encode(TWO))
+    assert [served(table, b) for b in (ONE, TWO)] == [True, True]
+
+
+def test_logs_of_broken_bindings_hold_no_value(caplog: pytest.LogCaptureFixture) -> None:
+    document = json.loads(encode(ONE))
+    document["keys"][0]["value"] = "c2VjcmV0!"
+    table = BindingTable()
+    table.put(ONE.uid, json.dumps(document).encode())
+    assert caplog.messages
+    assert not any("c2VjcmV0" in m or str(ONE.segment) in m or TARGET in m for m in caplog.messages)
