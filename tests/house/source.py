@@ -47,10 +47,10 @@ def of_tests() -> list[Module]:
 
 
 def tracked() -> list[Path]:
-    """Every file that the repository tracks; in an unpacked source archive, every file."""
+    """Every file that the repository tracks; in an unpacked source archive, every file but those that tools made."""
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listing.returncode != 0:
-        return [p for p in ROOT.rglob("*") if p.is_file() and not any(d.startswith(".venv") for d in p.parts)]
+        return [p for p in ROOT.rglob("*") if p.is_file() and not _made(p.relative_to(ROOT))]
     paths = (ROOT / name for name in listing.stdout.decode().split("\0") if name)
     return [p for p in paths if p.is_file()]
 
@@ -74,6 +74,10 @@ def functions(subject: Module) -> Iterator[tuple[str, int]]:
     for node in ast.walk(subject.tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield f"{subject.name}.{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+def _made(path: Path) -> bool:
+    return any(part == "__pycache__" or (part.startswith(".") and part != ".ci") for part in path.parts[:-1])
 
 
 def _absolute(subject: Module, node: ast.ImportFrom) -> str:
