@@ -135,14 +135,12 @@ class _Operator:
                 task.cancel()
 
     def _start(self, group: asyncio.TaskGroup, queue: Queue) -> list[asyncio.Task[None]]:
-        from hookgate.control.handlers import watch_endpoints  # noqa: PLC0415 -- kopf costs a second to import
-
         work = [
             queue.run(),
             self._settings.watch(self._wake_all),
             self._resync(),
             self._watch_fleet(),
-            watch_endpoints(self._seen, namespaces=(), stop=self._stop),
+            self._watch_endpoints(),
             Deployer(
                 self._api,
                 lambda: self._settings.current.config,
@@ -224,6 +222,15 @@ class _Operator:
                     _explain(reflector.failure, resource)
                 await _first(reflector.synced.wait(), 0.1)
         return True
+
+    async def _watch_endpoints(self) -> None:
+        from hookgate.control.handlers import watch_endpoints  # noqa: PLC0415 -- kopf takes a second to import
+
+        try:
+            await watch_endpoints(self._seen, namespaces=(), stop=self._stop)
+        finally:
+            # kopf takes the process's signals to itself and ends on them; without it there is nothing to do anyway.
+            self._stop.set()
 
     def _seen(self, kind: str | None, manifest: Object) -> None:
         if kind == "DELETED":

@@ -49,7 +49,7 @@ def event(  # noqa: PLR0913 - the fields of an Event
     return {
         "metadata": {
             "namespace": metadata.get("namespace") or "default",
-            "generateName": f"{metadata['name']}.",
+            "generateName": f"{metadata['name']}-",
         },
         "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
         "type": kind,
