@@ -55,10 +55,11 @@ class _StrictLoader(yaml.SafeLoader):
         self.errors: list[str] = []
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        # Merge keys (<<) are resolved first: an API server refuses a merged key that is overridden, too.
+        self.flatten_mapping(node)
         seen: set[str] = set()
         for key, _ in node.value:
-            # Merge keys (<<) are meant to be overridden; only what is written out counts.
-            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+            if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     line = key.start_mark.line + 1
                     self.errors.append(f"line {line}: the key {key.value[:64]!r} stands twice; keep one")
