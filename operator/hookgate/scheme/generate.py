@@ -19,6 +19,7 @@ ENTROPY_BYTES: Final = 32
 #: Every form a secret can be generated in. The text is what the sender's settings page takes.
 FORMS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "hex32": lambda entropy: entropy.hex().encode(),
+    "hex16": lambda entropy: entropy[:16].hex().encode(),
     "base64-32": base64.b64encode,
     "whsec-32": lambda entropy: b"whsec_" + base64.b64encode(entropy),
     "basic-hex32": lambda entropy: b"hookgate:" + entropy.hex().encode(),

@@ -146,7 +146,7 @@ def _read(name: str, raw: object) -> Preset | FieldError:
     return Preset(
         name=name,
         type=descriptor.type.value,
-        scheme=raw["scheme"],
+        scheme=_copied(raw["scheme"]),
         form="" if secret == _ISSUED else secret,
         issued=secret == _ISSUED,
         docs=str(raw.get("docs", "")),
@@ -182,8 +182,8 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
 
 
 def _joined(auth: AuthSpec, preset: Preset | None) -> dict[str, Any]:
-    settings = {name: value for name, value in auth.settings.items() if value is not None}
-    inherited = dict(preset.scheme) if preset is not None else {}
+    settings = {name: _copied(value) for name, value in auth.settings.items() if value is not None}
+    inherited = _copied(preset.scheme) if preset is not None else {}
     if settings.keys() & {"header", "source"}:
         inherited = {name: value for name, value in inherited.items() if name not in ("header", "source")}
     defaults = _HMAC_DEFAULTS if auth.type.value == SchemeType.HMAC.value else {}
@@ -196,3 +196,12 @@ def _resolved(document: dict[str, Any], descriptor: Descriptor, preset: Preset |
     source = descriptor.source
     header = source.headers[0] if source is not None and source.headers else ""
     return Resolved(document=MappingProxyType(document), form=form, header=header, generates=bool(form))
+
+
+def _copied(value: Any) -> Any:
+    """Return plain, unshared containers: a document that leaves this module changes no preset."""
+    if isinstance(value, Mapping):
+        return {str(name): _copied(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_copied(member) for member in value]
+    return value
