@@ -126,6 +126,13 @@ def test_the_operator_runs_under_its_own_account_with_its_configuration_mounted(
     assert container["args"][-1] in [f"{mount['mountPath']}/{key}" for key in config["data"]]
 
 
+def test_the_receivers_get_the_operators_own_image(base: list[Object]) -> None:
+    """Both planes speak the same version of their contract."""
+    spec = find(base, "Deployment", "hookgate-operator", SYSTEM)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert {"name": "HOOKGATE_IMAGE", "value": container["image"]} in container["env"]
+
+
 def test_pods_bound_their_memory_and_write_nowhere_but_tmp(base: list[Object]) -> None:
     """What Pod Security does not ask for, but a node's owner does."""
     for name, template in pod_templates(base):
