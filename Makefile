@@ -45,7 +45,7 @@ lock: $(BIN)/python ## Renew the pinned dependencies
 
 clean: ## Remove everything that make and the tools made
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	@find operator tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find $(wildcard operator tests examples) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	@PYTHON='$(PYTHON)' sh .ci/venv.sh $(VENV)
