@@ -1,0 +1,42 @@
+"""Small builders that the tests of schemes share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hookgate.model.binding import Key
+from hookgate.model.sensitive import Sensitive
+from hookgate.scheme.presets import Preset, Presets
+from hookgate.scheme.request import Request, Verdict
+from hookgate.scheme.verify import compile_verifier
+
+
+def key(value: bytes, name: str = "k1", expires: int | None = None) -> Key:
+    return Key(id=name, value=Sensitive(value), created=0, expires=expires)
+
+
+def preset(name: str) -> Preset:
+    found = Presets.builtin().get(name)
+    assert found is not None, name
+    return found
+
+
+def wire(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Header names as a receiver sees them: lower-case bytes."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers]
+
+
+def judge(
+    document: Mapping[str, Any],
+    headers: Iterable[tuple[str, str]] | Mapping[str, str] = (),
+    *keys: Key,
+    body: bytes = b"",
+    query: bytes = b"",
+    now: float = 1_700_000_000.0,
+    url: str | None = "https://hooks.example.com/h/abcdefghijklmnopqrstuvwxyz234567",
+    method: str = "POST",
+) -> Verdict:
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    request = Request(method=method, headers=wire(pairs), query=query, body=body)
+    return compile_verifier(document, keys, url=url)(request, now)

@@ -1,0 +1,169 @@
+"""Every preset accepts what its sender sends, as published or as written a second time, and nothing one bit away."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hookgate.scheme.presets import Presets
+from hookgate.scheme.request import Verdict
+from hookgate.scheme.verify import coverage
+from tests.scheme.kit import judge, key, preset
+from tests.scheme.senders import NOW, SENDERS, URL, Call
+
+PUBLISHED: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "published.json").read_text(encoding="utf-8")
+)
+
+
+def published_call(vector: Mapping[str, Any]) -> Call:
+    return Call(
+        headers=vector["headers"],
+        secret=vector["secret"].encode(),
+        body=vector["body"].encode(),
+        query=vector.get("query", "").encode(),
+    )
+
+
+#: name of the case, preset, call, declared URL, moment
+CASES = [
+    *((v["id"], v["provider"], published_call(v), v.get("url", URL), float(v.get("now", NOW))) for v in PUBLISHED),
+    *((f"{name}-constructed", name, make(), URL, float(NOW)) for name, make in SENDERS.items()),
+]
+each_case = pytest.mark.parametrize(
+    ("provider", "call", "url", "now"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+
+
+def outcome(provider: str, call: Call, url: str, now: float) -> Verdict:
+    headers = {**call.headers, **call.other}
+    scheme = preset(provider).scheme
+    return judge(scheme, headers, key(call.secret), body=call.body, query=call.query, url=url, now=now)
+
+
+def flipped(data: bytes, index: int = 0) -> bytes:
+    changed = bytearray(data)
+    changed[index] ^= 1
+    return bytes(changed)
+
+
+def with_header(call: Call, name: str, value: str) -> Call:
+    return replace(call, headers={**call.headers, name: value})
+
+
+def covers_body(provider: str) -> bool:
+    return coverage(preset(provider).scheme).body
+
+
+def source_of(provider: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = preset(provider).scheme.get("source", {})
+    return found
+
+
+@each_case
+def test_the_senders_call_is_accepted(provider: str, call: Call, url: str, now: float) -> None:
+    assert outcome(provider, call, url, now).accepted
+
+
+@each_case
+def test_one_bit_of_the_secret_matters(provider: str, call: Call, url: str, now: float) -> None:
+    index = 10 if preset(provider).scheme.get("key", "utf8") != "utf8" else 0
+    changed = replace(call, secret=flipped(call.secret, index))
+    assert not outcome(provider, changed, url, now).accepted
+
+
+@pytest.mark.parametrize(("provider", "call", "url", "now"), [c[1:] for c in CASES if covers_body(c[1])])
+def test_one_bit_of_the_body_matters(provider: str, call: Call, url: str, now: float) -> None:
+    for index in (0, len(call.body) // 2, len(call.body) - 1):
+        assert not outcome(provider, replace(call, body=flipped(call.body, index)), url, now).accepted
+
+
+def test_these_senders_do_not_sign_the_body() -> None:
+    """Their tokens and partial signatures prove who called, not what was said."""
+    assert {name for name in Presets.builtin().names if not covers_body(name)} == {
+        *("adyen", "mailgun"),
+        *("alertmanager", "auth0", "buildkite-token", "gitlab", "harbor", "microsoft-graph", "okta", "telegram"),
+    }
+
+
+def credential_headers_of(provider: str, call: Call) -> list[str]:
+    scheme = preset(provider).scheme
+    source = scheme.get("source", {"header": scheme.get("header", "")})
+    wanted = source.get("anyHeader") or [str(*source.values())]
+    return [name for name in call.headers if name.lower().startswith(tuple(w.lower() for w in wanted))]
+
+
+def written_length(provider: str, call: Call) -> int:
+    """Characters of one written credential."""
+    scheme = preset(provider).scheme
+    if scheme["type"] == "token":
+        return len(call.secret)
+    size = {"sha1": 20, "sha512": 64, "ed25519": 64, "ecdsa-p256-sha256": 70}.get(scheme.get("algorithm", ""), 32)
+    return size * 2 if scheme.get("encoding", "hex") == "hex" else math.ceil(size * 4 / 3)
+
+
+@pytest.mark.parametrize(("provider", "call", "url", "now"), [c[1:] for c in CASES if "json" not in source_of(c[1])])
+def test_every_character_of_the_credential_matters(provider: str, call: Call, url: str, now: float) -> None:
+    """Where a call carries several signatures, it is the matching one whose every character matters."""
+    names = credential_headers_of(provider, call)
+    changes = [with_flip(call, name, index) for name in names for index in range(len(call.headers[name]))]
+    refused = [change for change in changes if not outcome(provider, change, url, now).accepted]
+    assert len(refused) >= written_length(provider, call)
+
+
+@pytest.mark.parametrize(
+    ("provider", "field"),
+    [("mailgun", b'"signature": "'), ("adyen", b'Signature": "'), ("microsoft-graph", b'State": "')],
+)
+def test_every_character_of_a_credential_in_the_body_matters(provider: str, field: bytes) -> None:
+    call = SENDERS[provider]()
+    start = call.body.index(field) + len(field)
+    for index in range(start, call.body.index(b'"', start)):
+        assert not outcome(provider, replace(call, body=flipped(call.body, index)), URL, NOW).accepted
+
+
+def with_flip(call: Call, name: str, index: int) -> Call:
+    return with_header(call, name, flipped(call.headers[name].encode(), index).decode())
+
+
+@pytest.mark.parametrize("name", [name for name, make in SENDERS.items() if make().time_header])
+def test_every_character_of_the_timestamp_matters(name: str) -> None:
+    call = SENDERS[name]()
+    assert call.time_header is not None
+    for index in range(len(call.headers[call.time_header])):
+        assert not outcome(name, with_flip(call, call.time_header, index), URL, NOW).accepted
+
+
+@pytest.mark.parametrize("name", [name for name, make in SENDERS.items() if make().signed_header])
+def test_one_bit_of_a_signed_header_matters(name: str) -> None:
+    call = SENDERS[name]()
+    assert call.signed_header is not None
+    value = call.headers[call.signed_header].encode()
+    assert not outcome(name, with_header(call, call.signed_header, flipped(value).decode()), URL, NOW).accepted
+
+
+@pytest.mark.parametrize("name", ["twilio", "twilio-json", "mandrill", "square", "trello", "hubspot"])
+def test_another_url_or_query_is_refused(name: str) -> None:
+    call = SENDERS[name]()
+    assert not outcome(name, call, URL + "x", NOW).accepted
+    assert not outcome(name, replace(call, query=call.query + b"&more=1"), URL, NOW).accepted
+
+
+def test_every_preset_has_a_second_implementation() -> None:
+    assert sorted(SENDERS) == list(Presets.builtin().names)
+
+
+def test_a_preset_is_called_verified_exactly_when_its_sender_publishes_a_vector() -> None:
+    presets = Presets.builtin()
+    proven = {v["provider"] for v in PUBLISHED if v["published"]}
+    assert {name for name in presets.names if preset(name).verified} == proven
+
+
+def test_every_preset_names_its_source() -> None:
+    assert [name for name in Presets.builtin().names if not preset(name).docs.startswith("https://")] == []
