@@ -26,9 +26,10 @@ class Module:
 
     @property
     def layer(self) -> str:
-        """The first name below ``hookgate``; "" for the root package itself."""
+        """The first name below ``hookgate``; "" for the root package itself. ``python -m hookgate`` is a command line."""
         parts = self.name.split(".")
-        return parts[1] if len(parts) > 1 else ""
+        layer = parts[1] if len(parts) > 1 else ""
+        return "cli" if layer == "__main__" else layer
 
 
 def module(name: str, text: str, *, package: bool = False) -> Module:

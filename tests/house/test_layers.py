@@ -68,6 +68,7 @@ BREACHES: tuple[tuple[Rule, str, str], ...] = (
 FINE: tuple[tuple[Rule, str, str], ...] = (
     (rules.layers, "hookgate.cli.x", "from hookgate.control import decide\nfrom hookgate.receiver import auth"),
     (rules.layers, "hookgate.model.x", "from hookgate import __version__\nfrom .binding import decode"),
+    (rules.layers, "hookgate.__main__", "from hookgate.cli.main import main"),
     (rules.libraries, "hookgate.control.handlers", "import kopf"),
     (rules.libraries, "hookgate.kube.api", "from kubernetes.aio import client"),
     (rules.purity, "hookgate.control.reconcile", "import asyncio\nimport time"),
