@@ -1,0 +1,105 @@
+"""Where the endpoints are that a command is about: a cluster, or the state of `hookgate serve`.
+
+Both answer with objects as an API server has them. It may not know commands.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from hookgate.cli.exits import Exit, Stop
+from hookgate.cli.main import DEFAULT_STATE
+from hookgate.control.cluster import Request
+from hookgate.control.state import ENDPOINTS, SECRETS, StateError, StateFolder
+
+Object = Mapping[str, Any]
+
+
+class Place(Protocol):
+    """What commands ask for. All methods raise `Stop` where the place cannot answer."""
+
+    async def endpoints(self, namespace: str | None) -> list[Object]:
+        """Return all endpoints, of every namespace for None, by namespace and name."""
+        ...
+
+    async def endpoint(self, request: Request) -> Object:
+        """Return one endpoint; a missing one is a `Stop`."""
+        ...
+
+    async def secret(self, request: Request) -> Object | None:
+        """Return a Secret."""
+        ...
+
+    async def set_state(self, manifest: Object, state: str) -> bool:
+        """Declare another state for an endpoint; False: it is declared, but nobody is there to act on it now.
+
+        Raises `Stop` with what to change where, if the declaration is not this command's to change.
+        """
+        ...
+
+
+@asynccontextmanager
+async def open_place(options: argparse.Namespace) -> AsyncIterator[Place]:
+    """Open the place that the options name: a state folder, a cluster, or what is found here."""
+    if options.state_dir and (options.kubeconfig or options.context):
+        raise Stop(Exit.USAGE, "--state-dir and a cluster exclude each other; leave one out")
+    folder = Path(options.state_dir or DEFAULT_STATE)
+    if options.state_dir or (not options.kubeconfig and not options.context and (folder / ENDPOINTS).is_dir()):
+        if not (folder / ENDPOINTS).is_dir():
+            raise Stop(Exit.USAGE, f"--state-dir {folder}: no state of `hookgate serve`; name the folder it was given")
+        if not options.state_dir and sys.stderr.isatty():
+            print(f"hookgate: using ./{DEFAULT_STATE}; for a cluster name --context", file=sys.stderr)
+        yield FolderPlace(StateFolder(folder))
+        return
+    from hookgate.cli.cluster_place import connect  # noqa: PLC0415 -- needs libraries that a bare installation lacks
+
+    async with connect(kubeconfig=options.kubeconfig, context=options.context) as place:
+        yield place
+
+
+class FolderPlace:
+    """The state of `hookgate serve`, read beside it."""
+
+    def __init__(self, state: StateFolder) -> None:
+        """Read from ``state`` at every question."""
+        self._state = state
+
+    async def endpoints(self, namespace: str | None) -> list[Object]:
+        """See `Place`."""
+        found = sorted(_objects(self._state, ENDPOINTS).items())
+        return [each for request, each in found if namespace in (None, request.namespace)]
+
+    async def endpoint(self, request: Request) -> Object:
+        """See `Place`."""
+        found = _objects(self._state, ENDPOINTS).get(request)
+        if found is None:
+            raise Stop(Exit.REFUSED, f"{request}: no such endpoint in {self._state.folder}; see `hookgate get`")
+        return found
+
+    async def secret(self, request: Request) -> Object | None:
+        """See `Place`."""
+        return _objects(self._state, SECRETS).get(request)
+
+    async def set_state(self, manifest: Object, state: str) -> bool:
+        """Edit the manifest's file, if that can be done without touching anything else. See `Place`."""
+        from hookgate.cli.edit import change_file  # noqa: PLC0415 -- for this alone
+
+        request = Request(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        try:
+            source = self._state.objects(ENDPOINTS)[request].source
+        except (KeyError, StateError) as error:
+            raise Stop(Exit.REFUSED, f"{request}: {error}") from None
+        change_file(Path(str(source)), request, state)
+        return self._state.in_use()
+
+
+def _objects(state: StateFolder, plural: str) -> dict[Request, Object]:
+    try:
+        return {request: record.object for request, record in state.objects(plural).items()}
+    except StateError as error:
+        raise Stop(Exit.REFUSED, str(error)) from None

@@ -1,0 +1,254 @@
+"""`hookgate serve`: control plane and receiver in one process, over a folder of manifests and a folder of state.
+
+The only place where both planes meet in one program: bindings go from one to the other in memory, and the receiver is
+asked directly what it serves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import logging
+import os
+import random
+import signal
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from hookgate.cli.exits import Exit, Stop
+from hookgate.cli.local import Address, address, base_url, forwards, local_platform, platform_from
+from hookgate.cli.screen import Screen
+from hookgate.config.platform import PlatformConfig
+from hookgate.control.cluster import ClusterError
+from hookgate.control.directory import DirectoryCluster
+from hookgate.control.files import ManifestFiles, Reading
+from hookgate.control.manifests import SECRET, Claim
+from hookgate.control.queue import Queue
+from hookgate.control.reconcile import Reconciler, Settings
+from hookgate.control.state import StateError, StateFolder
+from hookgate.control.values import Object, Served
+from hookgate.model.endpoint import KIND
+from hookgate.receiver.process import Receiver
+from hookgate.receiver.settings import ReceiverSettings
+from hookgate.receiver.table import BindingTable
+from hookgate.scheme.presets import InvalidPreset, Presets
+
+_TICK = 0.1
+_LOOK = 0.3
+_WORKERS = 4
+_GRACE = 10
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises `Stop` for what cannot be served."""
+    logging.basicConfig(level=logging.WARNING, format="hookgate: %(message)s")
+    paths = [Path(path) for path in options.paths]
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise Stop(Exit.USAGE, f"{', '.join(missing)}: no such file or folder")
+    service = Service(
+        listen=address("--listen", options.listen),
+        private=address("--private-listen", options.private_listen),
+        platform=_platform(options),
+        state=StateFolder(Path(options.state_dir)),
+        forwards=forwards(options.forward),
+    )
+    try:
+        asyncio.run(service.serve(paths))
+    except StateError as error:
+        raise Stop(Exit.USAGE, str(error)) from None
+    return Exit.DONE
+
+
+def _platform(options: argparse.Namespace) -> Callable[[str], PlatformConfig]:
+    """Return what makes the configuration, once it is known where the receiver listens."""
+    if options.config is None:
+        given = base_url("--public-url", options.public_url) if options.public_url else None
+        return lambda listening: local_platform(given or listening, any_url=options.allow_url_targets)
+    if options.public_url or options.allow_url_targets:
+        raise Stop(Exit.USAGE, "--config: says which hosts and targets there are; leave the other option out")
+    config = platform_from(Path(options.config))
+    return lambda _: config
+
+
+class Service:
+    """One standalone Hookgate."""
+
+    def __init__(
+        self,
+        *,
+        listen: Address,
+        private: Address,
+        platform: Callable[[str], PlatformConfig],
+        state: StateFolder,
+        forwards: dict[tuple[str, str], str],
+    ) -> None:
+        """Prepare; nothing is opened yet."""
+        self._listen, self._private, self._platform = listen, private, platform
+        self._state, self._forwards = state, forwards
+        self._screen = Screen()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._settings: Settings | None = None
+
+    async def serve(self, paths: list[Path]) -> None:
+        """Serve what ``paths`` declare. Raises `Stop` and `StateError`."""
+        self._state.open()
+        try:
+            self._cluster = DirectoryCluster(
+                self._state, forwards=self._forwards, clock=time.time, new_uid=lambda: str(uuid.uuid4())
+            )
+            self._files = ManifestFiles(paths, remembered=_remembered(self._cluster))
+            reading = self._files.poll()
+            assert reading is not None, "the first look always tells"
+            self._check(paths, reading)
+            await self._run(reading)
+        finally:
+            self._state.close()
+
+    def _check(self, paths: list[Path], reading: Reading) -> None:
+        self._screen.problems(reading.problems)
+        for text in reading.ignored:
+            self._screen.say(f"ignored: {text}")
+        if not reading.endpoints and not self._cluster.endpoints:
+            where = ", ".join(map(str, paths))
+            what = "no endpoint that can be served" if reading.problems else f"no {KIND} manifests found"
+            raise Stop(Exit.USAGE, f"{where}: {what}; see `hookgate serve --help`")
+
+    async def _run(self, reading: Reading) -> None:
+        cluster = self._cluster
+        source = MemorySource(cluster)
+        self._receiver = receiver = Receiver(
+            ReceiverSettings(
+                host=self._listen.host,
+                port=self._listen.port,
+                private_host=self._private.host,
+                private_port=self._private.port,
+                drain_delay=0,
+                grace=_GRACE,
+            ),
+            source,
+            on_call=self._screen.call,
+        )
+        reconciler = Reconciler(
+            cluster, OneReceiver(receiver.table), settings=self._in_force, clock=time.time, entropy=os.urandom
+        )
+        self._queue = Queue(reconciler.reconcile, workers=_WORKERS, jitter=random.random)
+        cluster.wake, cluster.bound, cluster.told = self._queue.add, source.bound, self._tell
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, receiver.stop)
+        try:
+            await receiver.run(lambda _: self._begin(reading))
+        except OSError as error:
+            raise _unlistenable(error, self._listen, self._private) from None
+        finally:
+            failed = [task for task in self._tasks if task.done() and not task.cancelled()]
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in failed:
+            task.result()
+
+    def _begin(self, reading: Reading) -> None:
+        """Start the control plane, now that the receiver listens."""
+        listening = self._listen.url(self._receiver.ports[0])
+        config = self._platform(listening)
+        try:
+            self._settings = Settings(config=config, presets=Presets.builtin().with_platform(config.providers))
+        except InvalidPreset as error:
+            raise Stop(Exit.USAGE, f"--config: providers: {error}") from None
+        self._screen.say(f"Listening on {listening}; the state is in {self._state.folder}. Ctrl-C stops.")
+        for request in self._cluster.endpoints:
+            self._queue.add(request)
+        for work in (self._queue.run(), self._follow(reading)):
+            task = asyncio.create_task(work)
+            task.add_done_callback(lambda _: self._receiver.stop())
+            self._tasks.append(task)
+
+    def _in_force(self) -> Settings:
+        assert self._settings is not None, "nothing is reconciled before it is known where the receiver listens"
+        return self._settings
+
+    async def _follow(self, reading: Reading | None) -> None:
+        """Declare what the files say, again whenever they change, and show what comes of it."""
+        pending = reading
+        looked = time.monotonic()
+        while True:
+            if pending is not None and self._declare(pending):
+                pending = None
+            await asyncio.sleep(_TICK)
+            if self._queue.idle():
+                self._screen.endpoints(record.object for record in self._cluster.endpoints.values())
+            if time.monotonic() - looked >= _LOOK:
+                pending = await asyncio.to_thread(self._files.poll) or pending
+                looked = time.monotonic()
+
+    def _declare(self, reading: Reading) -> bool:
+        try:
+            refused = self._cluster.declare(reading.endpoints, reading.secrets)
+        except ClusterError as error:
+            self._screen.problems([*reading.problems, str(error)])
+            return False
+        self._screen.problems([*reading.problems, *refused])
+        return True
+
+    def _tell(self, manifest: Object, normal: bool, reason: str, message: str) -> None:
+        if not normal and reason == "ReceiversUnconfirmed":
+            self._screen.say(f"{manifest['metadata']['namespace']}/{manifest['metadata']['name']}: {message}")
+
+
+class MemorySource:
+    """The receiver's `BindingSource`: the bindings of a `DirectoryCluster` in the same process."""
+
+    def __init__(self, cluster: DirectoryCluster) -> None:
+        """Nothing flows before `run`."""
+        self._cluster = cluster
+        self._table: BindingTable | None = None
+
+    async def run(self, table: BindingTable) -> None:
+        """Load the whole table; later changes come through `bound`."""
+        table.replace(self._cluster.bindings)
+        self._table = table
+        await asyncio.Event().wait()
+
+    def bound(self, uid: str, raw: bytes | None) -> None:
+        """Hand one binding on."""
+        if self._table is None:
+            return
+        if raw is None:
+            self._table.remove(uid)
+        else:
+            self._table.put(uid, raw)
+
+
+class OneReceiver:
+    """The control plane's `Receivers`: the one in this process, which is ready once its table is loaded."""
+
+    def __init__(self, table: BindingTable) -> None:
+        """Ask ``table`` directly."""
+        self._table = table
+
+    async def served(self, uid: str, digest: str | None) -> Served:
+        """Compare; there is nothing to wait for, since bindings take effect as they are written."""
+        ready = int(self._table.loaded)
+        return Served(digest=digest, ready=ready, agreeing=ready * (self._table.digest(uid) == digest))
+
+
+def _remembered(cluster: DirectoryCluster) -> list[Claim]:
+    """Return what was declared when the last process ended, as claims of the files that declared it."""
+    endpoints = {q: r for q, r in cluster.endpoints.items() if not r.object["metadata"].get("deletionTimestamp")}
+    return [
+        Claim(kind=kind, request=request, record=record, where=str(record.source))
+        for kind, records in ((KIND, endpoints), (SECRET, cluster.declared_secrets))
+        for request, record in records.items()
+    ]
+
+
+def _unlistenable(error: OSError, *addresses: Address) -> Stop:
+    where = " or ".join(f"{each.host}:{each.port}" for each in addresses if each.port)
+    if error.errno == errno.EADDRINUSE:
+        return Stop(Exit.USAGE, f"{where}: in use by another process; choose another address with --listen")
+    return Stop(Exit.USAGE, f"{where}: cannot listen here ({error.strerror}); choose another address with --listen")
