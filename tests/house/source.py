@@ -26,7 +26,7 @@ class Module:
 
     @property
     def layer(self) -> str:
-        """The first name below ``hookgate``; "" for the root package itself. ``python -m hookgate`` is a command line."""
+        """The first name below ``hookgate``; "" for the root package itself, ``cli`` for ``python -m hookgate``."""
         parts = self.name.split(".")
         layer = parts[1] if len(parts) > 1 else ""
         return "cli" if layer == "__main__" else layer
