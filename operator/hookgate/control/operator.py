@@ -13,7 +13,8 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
@@ -30,17 +31,20 @@ from hookgate.control.apiserver import (
     Place,
     make_mirrors,
 )
-from hookgate.control.cluster import Request
+from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.deployer import Deployer
 from hookgate.control.fleet import Fleet
 from hookgate.control.health import Health
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
+from hookgate.control.preflight import CannotRun, explain
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
+from hookgate.control.sweep import orphans
 from hookgate.control.values import Object
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
+from hookgate.kube.lease import Elector, LeadershipLost, Timing
 from hookgate.kube.reflector import Reflector
 from hookgate.kube.resources import (
     ENDPOINTSLICES,
@@ -64,13 +68,9 @@ RESYNC = 300.0
 FLEET_INTERVAL = 1.0
 
 
-class CannotRun(Exception):  # noqa: N818 -- what it says
-    """The operator cannot do its work; the text says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run. ``namespaces`` empty: all. ``health`` is (host, port). ``image`` is the operator's own image."""
+    """How to run. ``health`` is (host, port); ``image`` the operator's own; without ``lease`` nobody else may run."""
 
     config: Path | None
     kubeconfig: str | None = None
@@ -79,6 +79,7 @@ class Options:
     health: tuple[str, int] = ("0.0.0.0", 8082)  # noqa: S104 -- probes come from outside the pod
     image: str = ""
     workers: int = 20
+    lease: Timing | None = field(default_factory=Timing)
 
 
 async def run_operator(options: Options) -> None:
@@ -89,10 +90,10 @@ async def run_operator(options: Options) -> None:
         settings = SettingsFile(options.config)
         async with await Api.connect(kubeconfig=options.kubeconfig) as api, aiohttp.ClientSession() as session:
             await _Operator(options, settings, api, session).run()
-    except (InvalidConfig, ClusterConfigError) as error:
-        raise CannotRun(str(error)) from None
-    except OSError as error:
-        raise CannotRun(f"{error.filename or 'cannot start'}: {error.strerror}") from None
+    except ExceptionGroup as group:
+        raise _told(_first_of(group)) from None
+    except (InvalidConfig, ClusterConfigError, OSError) as error:
+        raise _told(error) from None
 
 
 class _Operator:
@@ -102,8 +103,9 @@ class _Operator:
         self._options = options
         self._settings = settings
         self._api = api
-        self._session = session
         self._stop = asyncio.Event()
+        self._elector = _elector(options, api)
+        self._writer = api.fenced(self._elector.leading) if self._elector else api
         self._population = Population(self._wake)
         self._slices = Mirror(lambda _: None)
         self._fleet = Fleet(session, self._addresses)
@@ -111,70 +113,91 @@ class _Operator:
         self._queue: Queue | None = None
 
     async def run(self) -> None:
-        """Come up in order: what is needed exists, caches are full, then work starts."""
+        """Come up in order: what is needed exists, caches are full, this is the one that acts, then work starts."""
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
-        manifests = await self._endpoints_exist()
-        if manifests is None:
+        if not await self._endpoints_exist():
             return
-        gateway = await self._is_served(HTTPROUTES)
-        mirrors = make_mirrors(self._population, self._wake, gateway=gateway)
-        self._queue = self._make_queue(mirrors)
+        mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
         async with asyncio.TaskGroup() as group:
             reflectors = self._reflectors(mirrors)
             tasks = [group.create_task(r.run()) for _, r in reflectors]
             tasks.append(group.create_task(self._health.serve(*self._options.health)))
             if await self._filled(reflectors):
-                self._population.replace(manifests)
-                tasks += self._start(group, self._queue)
                 self._health.ready = True
-                logger.info("ready: %d endpoints", len(self._population))
-                await self._stop.wait()
+                await self._lead(mirrors)
             for task in tasks:
                 task.cancel()
 
-    def _start(self, group: asyncio.TaskGroup, queue: Queue) -> list[asyncio.Task[None]]:
-        work = [
-            queue.run(),
-            self._settings.watch(self._wake_all),
-            self._resync(),
-            self._watch_fleet(),
-            self._watch_endpoints(),
-            Deployer(
-                self._api,
-                lambda: self._settings.current.config,
-                namespace=self._options.system_namespace,
-                binding_namespace=self._options.binding_namespace,
-                image=self._options.image,
-            ).run(),
-        ]
-        return [group.create_task(each) for each in work]
+    async def _lead(self, mirrors: Mirrors) -> None:
+        """Work as the leader until stopped; until then stand by with full caches."""
 
-    def _make_queue(self, mirrors: Mirrors) -> Queue:
+        async def work() -> None:
+            await self._work(mirrors)
+
+        leading = asyncio.ensure_future(self._elector.lead(work) if self._elector else work())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait((leading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        leading.cancel()
+        try:
+            await leading
+        except asyncio.CancelledError:
+            return
+        except LeadershipLost as error:
+            raise CannotRun(f"{error}; another operator may act now, so this one ends") from None
+
+    async def _work(self, mirrors: Mirrors) -> None:
+        """Everything that only the leader does."""
+        cluster = self._cluster(mirrors)
+        reconciler = Reconciler(
+            cluster, self._fleet, settings=lambda: self._settings.current, clock=time.time, entropy=os.urandom
+        )
+        self._queue = Queue(reconciler.reconcile, workers=self._options.workers, jitter=random.random)
+        await self._look_at_all(mirrors, cluster)
+        logger.info("working on %d endpoints", len(self._population))
+        deployer = Deployer(
+            self._writer,
+            lambda: self._settings.current.config,
+            namespace=self._options.system_namespace,
+            binding_namespace=self._options.binding_namespace,
+            image=self._options.image,
+        )
+        async with asyncio.TaskGroup() as group:
+            for part in (
+                self._queue.run(),
+                self._settings.watch(self._wake_all),
+                self._resync(mirrors, cluster),
+                self._watch_fleet(),
+                self._watch_endpoints(),
+                deployer.run(),
+            ):
+                group.create_task(part)
+
+    def _cluster(self, mirrors: Mirrors) -> ApiServerCluster:
         place = Place(
             system_namespace=self._options.system_namespace,
             binding_namespace=self._options.binding_namespace,
             instance=socket.gethostname(),
         )
-        cluster = ApiServerCluster(self._api, self._population, mirrors, place)
-        reconciler = Reconciler(
-            cluster, self._fleet, settings=lambda: self._settings.current, clock=time.time, entropy=os.urandom
-        )
-        return Queue(reconciler.reconcile, workers=self._options.workers, jitter=random.random)
+        return ApiServerCluster(self._writer, self._population, mirrors, place)
 
-    async def _endpoints_exist(self) -> list[Object] | None:
-        """Return all endpoints; wait while the API server is away. Raises `CannotRun`. None: stopped meanwhile."""
+    async def _endpoints_exist(self) -> bool:
+        """Tell that endpoints can be listed; wait while the API server is away. False: stopped meanwhile."""
         pause = 0.5
         while not self._stop.is_set():
             try:
-                return list((await self._api.list(WEBHOOKENDPOINTS))[0])
+                async with aclosing(self._api.pages(WEBHOOKENDPOINTS)) as pages:
+                    await anext(pages)
             except ApiError as error:
-                _explain(error, WEBHOOKENDPOINTS)
+                explain(error, WEBHOOKENDPOINTS)
                 logger.warning("%s; trying again in %.0f s", error, pause)
-            await _first(self._stop.wait(), pause)
-            pause = min(15.0, pause * 2)
-        return None
+                await _first(self._stop.wait(), pause)
+                pause = min(15.0, pause * 2)
+            else:
+                return True
+        return False
 
     async def _is_served(self, resource: Resource) -> bool:
         """Tell whether the cluster has a kind that it need not have."""
@@ -183,7 +206,7 @@ class _Operator:
         except ApiError as error:
             if error.not_found:
                 return False
-            _explain(error, resource)
+            explain(error, resource)
         return True
 
     def _reflectors(self, mirrors: Mirrors) -> list[_Watched]:
@@ -219,7 +242,7 @@ class _Operator:
                 if self._stop.is_set():
                     return False
                 if reflector.failure is not None:
-                    _explain(reflector.failure, resource)
+                    explain(reflector.failure, resource)
                 await _first(reflector.synced.wait(), 0.1)
         return True
 
@@ -246,17 +269,26 @@ class _Operator:
         for request in self._population:
             self._wake(request)
 
-    async def _resync(self) -> None:
-        """List the endpoints now and then, which finds the deletions that the watch missed, and look at each again."""
+    async def _resync(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
+        """Look at everything again now and then, which finds what the watch missed."""
         while True:
             await asyncio.sleep(RESYNC * (1 + random.random()))  # noqa: S311 -- jitter
             try:
-                manifests, _ = await self._api.list(WEBHOOKENDPOINTS)
-            except ApiError as error:
+                await self._look_at_all(mirrors, cluster)
+            except (ApiError, ClusterError) as error:
                 logger.warning("%s; the endpoints as last seen stay in force", error)
-                continue
-            self._population.replace(list(manifests))
-            self._wake_all()
+
+    async def _look_at_all(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
+        """List the endpoints, look at each, and sweep up after those that are gone. Raises ApiError, ClusterError."""
+        bindings, routes = tuple(mirrors.bindings), (*mirrors.ingresses, *(mirrors.http_routes or ()))
+        manifests, _ = await self._api.list(WEBHOOKENDPOINTS)
+        self._population.replace(list(manifests))
+        self._wake_all()
+        left = orphans(bindings, routes, {str(m["metadata"]["uid"]) for m in manifests}, ())
+        for step in left:
+            await cluster.execute(step)
+        if left:
+            logger.info("swept up %d objects of endpoints that are gone", len(left))
 
     async def _watch_fleet(self) -> None:
         """Wake the endpoints that wait for receivers when other receivers are ready than before."""
@@ -286,6 +318,27 @@ class _Operator:
         return sorted(set(addresses))
 
 
+def _told(error: Exception) -> Exception:
+    """Return what ended the process as one clear line; an unforeseen error stays what it is."""
+    if isinstance(error, OSError):
+        return CannotRun(f"{error.filename or 'cannot listen or read'}: {error.strerror or error}")
+    return CannotRun(str(error)) if isinstance(error, InvalidConfig | ClusterConfigError) else error
+
+
+def _first_of(group: ExceptionGroup[Exception]) -> Exception:
+    first = group.exceptions[0]
+    return _first_of(first) if isinstance(first, ExceptionGroup) else first
+
+
+def _elector(options: Options, api: Api) -> Elector | None:
+    if options.lease is None:
+        return None
+    identity = f"{socket.gethostname()}_{os.urandom(6).hex()}"
+    return Elector(
+        api, namespace=options.system_namespace, name="hookgate-operator", identity=identity, timing=options.lease
+    )
+
+
 def _private(address: str) -> str:
     return f"http://[{address}]:{PRIVATE_PORT}" if ":" in address else f"http://{address}:{PRIVATE_PORT}"
 
@@ -301,19 +354,3 @@ async def _first(what: Awaitable[object], seconds: float) -> None:
         await asyncio.wait_for(what, seconds)
     except TimeoutError:
         return
-
-
-def _explain(error: ApiError, resource: Resource) -> None:
-    """Raise `CannotRun` for a failure that waiting does not mend."""
-    plural = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
-    if error.not_found and resource is WEBHOOKENDPOINTS:
-        raise CannotRun(
-            f"the CustomResourceDefinition {plural} is not installed; apply the folder crds, then start again"
-        )
-    if error.forbidden:
-        raise CannotRun(
-            f"no permission to list {plural} ({error}); apply the roles in manifests/base, or check which service "
-            "account this runs as"
-        )
-    if error.status == 401:
-        raise CannotRun("the API server does not accept this operator's credentials; check the token or kubeconfig")
