@@ -311,7 +311,15 @@ def closed(connection: socket.socket) -> bool:
 
 def settings(**changes: Any) -> ReceiverSettings:
     """Return settings for loopback, ephemeral ports and no delay on the way down."""
-    base = ReceiverSettings(host="127.0.0.1", port=0, private_host="127.0.0.1", private_port=0, drain_delay=0, grace=5)
+    base = ReceiverSettings(
+        host="127.0.0.1",
+        port=0,
+        private_host="127.0.0.1",
+        private_port=0,
+        drain_delay=0,
+        grace=5,
+        loopback_targets=True,
+    )
     return replace(base, **changes)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
-from tests.receiver.rig import HMAC, SECRET, TOKEN, House, request, signature, without_date
+from tests.receiver.rig import HMAC, SECRET, TOKEN, House, request, settings, signature, without_date
 
 BODIES = {
     "empty": b"",
@@ -192,3 +193,17 @@ def test_proxies_from_the_environment_are_not_used(house: House, monkeypatch: py
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     assert house.endpoint().call().status == 202
+
+
+def test_a_query_that_carries_the_senders_token_stays_here(house: House) -> None:
+    endpoint = house.endpoint(auth={"type": "token", "source": {"query": "token"}})
+    assert endpoint.call(path=endpoint.path + "?a=1&token=" + SECRET.decode().replace(" ", "%20")).status == 202
+    assert endpoint.seen[0].line == f"POST {endpoint.target_path} HTTP/1.1".encode()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
+def test_a_target_on_this_host_is_not_called_unless_that_is_allowed(host: str) -> None:
+    with House(settings(loopback_targets=False)).running() as house:
+        endpoint = house.endpoint()
+        house.put(replace(endpoint.binding, target=f"http://{host}:{house.target.port}{endpoint.target_path}"))
+        assert (endpoint.call().status, endpoint.seen) == (502, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hookgate.receiver.auth import authenticate, refusal_for
+from hookgate.receiver.dial import may_dial
 from hookgate.receiver.forward import InvalidTarget, Target, end_to_end, parse_target, request_target
 from hookgate.receiver.load import Load
 from hookgate.receiver.respond import Refusal, Undelivered, refuse, relay
@@ -134,3 +135,45 @@ def test_load_gives_back_what_it_took() -> None:
     taken = (load.enter("u"), load.enter("u"), load.hold(10), load.hold(1))
     load.leave("u", 10)
     assert (taken, load.calls, load.held_bytes, load.enter("u")) == ((True, False, True, False), 0, 0, True)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["10.0.0.1", "172.16.0.1", "192.168.1.1", "93.184.216.34", "fd12:3456::1", "2606:2800:220:1::1", "64:ff9b::a00:1"],
+)
+def test_ordinary_addresses_may_be_dialled(address: str) -> None:
+    assert may_dial(address, loopback=False)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
+        "0.0.0.0",
+        "0.1.2.3",
+        "::",
+        "224.0.0.1",
+        "ff02::1",
+        "255.255.255.255",
+        "",
+        "localhost",
+    ],
+)
+def test_metadata_and_local_networks_are_never_dialled(address: str) -> None:
+    assert not may_dial(address, loopback=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1"])
+def test_this_host_is_dialled_only_where_it_is_meant(address: str) -> None:
+    assert (may_dial(address, loopback=False), may_dial(address, loopback=True)) == (False, True)

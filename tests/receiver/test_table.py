@@ -138,6 +138,12 @@ def test_an_inactive_binding_needs_no_usable_target_or_descriptor() -> None:
     assert table.digest(binding.uid) == digest(raw)
 
 
+def test_a_closed_binding_has_no_path_and_its_digest_is_confirmed() -> None:
+    closed = make_binding(1, TARGET, active=False, closed=True)
+    table = table_of(closed)
+    assert (table.lookup(path_of(closed)), table.digest(closed.uid)) == (None, digest(encode(closed)))
+
+
 def contested(entry: Entry | None) -> bool:
     """Tell whether an entry accepts nothing because its path is contested."""
     return entry is not None and entry.trouble is Trouble.CONTESTED_PATH and entry.verify is None

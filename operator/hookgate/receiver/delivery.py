@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import socket
 from collections.abc import Sequence
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
+from hookgate.receiver.dial import may_dial
 from hookgate.receiver.forward import Target, request_target
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
 
@@ -47,12 +50,18 @@ class PooledDeliverer:
     A header value that is not UTF-8 is left out: aiohttp carries text only, and any other spelling would be altered.
     """
 
-    def __init__(self, *, max_response_bytes: int, max_connections: int) -> None:
-        """Bound each answer by ``max_response_bytes`` and the pool by ``max_connections``; further calls wait."""
+    def __init__(self, *, max_response_bytes: int, max_connections: int, loopback: bool = False) -> None:
+        """Bound each answer by ``max_response_bytes`` and the pool by ``max_connections``; further calls wait.
+
+        ``loopback`` allows targets on this host.
+        """
         self._max_response_bytes = max_response_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=max_connections, keepalive_timeout=_POOL_IDLE_SECONDS, ttl_dns_cache=_DNS_CACHE_SECONDS
+                limit=max_connections,
+                keepalive_timeout=_POOL_IDLE_SECONDS,
+                ttl_dns_cache=_DNS_CACHE_SECONDS,
+                socket_factory=partial(_open, loopback=loopback),
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -102,6 +111,14 @@ class PooledDeliverer:
                 return None
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _open(found: tuple[Any, ...], *, loopback: bool) -> socket.socket:
+    """Make the socket for one resolved address, the moment before it is connected."""
+    family, kind, protocol, _, address = found
+    if not may_dial(address[0], loopback=loopback):
+        raise PermissionError("the target's address is not one that targets may have")
+    return socket.socket(family, kind, protocol)
 
 
 def _as_text(headers: Sequence[tuple[bytes, bytes]]) -> CIMultiDict[str]:

@@ -84,7 +84,9 @@ class Receiver:
             private_socket = sockets.enter_context(_listen(settings.private_host, settings.private_port))
             self.ports = (public_socket.getsockname()[1], private_socket.getsockname()[1])
             deliverer = self._deliverer or PooledDeliverer(
-                max_response_bytes=settings.max_response_bytes, max_connections=settings.max_in_flight
+                max_response_bytes=settings.max_response_bytes,
+                max_connections=settings.max_in_flight,
+                loopback=settings.loopback_targets,
             )
             try:
                 await self._serve(deliverer, public_socket, private_socket, started)

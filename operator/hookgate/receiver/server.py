@@ -160,7 +160,8 @@ class PublicApp:
             call.reason = verdict.reason
             return refusal or Refusal.UNUSABLE
         call.key_id = verdict.key_id
-        delivery = await self._deliverer.deliver(entry.target, end_to_end(headers, entry.credentials), query, body)
+        passed_on = b"" if entry.credential_in_query else query
+        delivery = await self._deliverer.deliver(entry.target, end_to_end(headers, entry.credentials), passed_on, body)
         if isinstance(delivery, Delivered):
             call.target_status = delivery.status
         else:

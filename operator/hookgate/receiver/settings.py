@@ -15,6 +15,7 @@ class ReceiverSettings:
     slow target from taking all of them, and ``max_held_bytes`` bounds the memory of their bodies.
     On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
     balancers need to hear of it), and calls in flight have ``grace`` to end.
+    ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
     """
 
@@ -31,4 +32,5 @@ class ReceiverSettings:
     keep_alive: int = 75
     drain_delay: float = 5.0
     grace: int = 30
+    loopback_targets: bool = False
     bounds: Bounds = field(default_factory=Bounds)

@@ -12,11 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, inactive
+from hookgate.scheme.descriptor import Origin
+from hookgate.scheme.grammar import parse
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.verify import compile_verifier, credential_headers
 
@@ -42,6 +45,7 @@ class Entry:
 
     ``refusal`` is set for an endpoint that takes no calls now; without one, ``verify`` and ``target`` are present.
     ``served`` tells whether the binding is in force exactly as written, which is what a confirmed digest means.
+    ``credentials`` are the headers that carry the sender's secret; where it stands in the query, no query is passed on.
     ``claimants`` are the uids of a contested path.
     """
 
@@ -55,6 +59,7 @@ class Entry:
     verify: Verifier | None = None
     target: Target | None = None
     credentials: frozenset[bytes] = frozenset()
+    credential_in_query: bool = False
     max_body_bytes: int = 0
     claimants: tuple[str, ...] = ()
 
@@ -99,10 +104,17 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
         credentials = credential_headers(binding.auth)
+        in_query = _credential_in_query(binding.auth)
     except Exception as error:
         _log.warning("binding %s: auth cannot be compiled (%s)", binding.uid, type(error).__name__)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.UNVERIFIABLE)
-    return replace(idle, verify=verify, target=target, credentials=credentials)
+    return replace(idle, verify=verify, target=target, credentials=credentials, credential_in_query=in_query)
+
+
+def _credential_in_query(auth: Mapping[str, Any]) -> bool:
+    """Tell whether the sender's secret itself stands in the query. A signature there is no secret."""
+    descriptor = parse(auth)
+    return not descriptor.signs and descriptor.source is not None and descriptor.source.origin is Origin.QUERY
 
 
 class BindingTable:
