@@ -324,6 +324,20 @@ def test_a_fenced_client_reads_but_does_not_write() -> None:
     using(test)
 
 
+def test_the_fence_is_asked_at_the_last_moment() -> None:
+    """A process that was stopped while it waited for a connection finds the fence closed, and nothing takes effect."""
+
+    async def test(server: FakeApiServer, api: Api) -> None:
+        answers = [True, False]
+        fenced = api.fenced(lambda: answers.pop(0))
+        error = await failure_of(fenced.apply(SECRETS, {"metadata": {"namespace": "ns", "name": "a"}}))
+        assert (str(error), answers) == ("apply Secret ns/a: NotLeader", [])
+        assert await api.get(SECRETS, "a", "ns") is None
+        assert server.requests("patch") == []
+
+    using(test)
+
+
 def test_a_watch_yields_every_event_as_it_is() -> None:
     """Bookmarks and errors included; empty lines are nothing."""
 

@@ -9,10 +9,19 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from hookgate.kube.errors import MALFORMED, NOT_LEADER, UNREACHABLE, ApiError, ClusterConfigError, from_reply
+from hookgate.kube.errors import (
+    MALFORMED,
+    NOT_LEADER,
+    SILENT,
+    UNREACHABLE,
+    ApiError,
+    ClusterConfigError,
+    from_reply,
+)
 from hookgate.kube.resources import (
     CONFIGMAPS,
     CUSTOMRESOURCEDEFINITIONS,
@@ -33,7 +42,7 @@ from hookgate.kube.resources import (
     WEBHOOKENDPOINTS,
     Resource,
 )
-from hookgate.kube.transport import Call, HttpTransport, Reply, Transport, Unreachable
+from hookgate.kube.transport import Call, HttpTransport, Refused, Silent, Transport, Unreachable
 
 __all__ = [
     "CONFIGMAPS",
@@ -103,7 +112,8 @@ class Api:
         """Return a client on the same connections that asks ``may_write`` right before it sends any change.
 
         Where the answer is no, the method raises an `ApiError` with ``not_leader`` and sends nothing. A process
-        that was stopped and continued must not write with the authority that it had before.
+        that was stopped and continued must not write with the authority that it had before. What remains are the
+        microseconds between the answer and the socket, and a slow network: where that matters, preconditions.
         """
         return Api(self._transport, may_write=may_write)
 
@@ -168,7 +178,11 @@ class Api:
             query["continue"] = str(metadata["continue"])
 
     async def create(self, resource: Resource, obj: Mapping[str, Any]) -> Object:
-        """Create ``obj`` in its own namespace. A taken name raises with ``already_exists``."""
+        """Create ``obj`` in its own namespace. A taken name raises with ``already_exists``.
+
+        The server counts a create as an update of the same manager: a later `apply` changes these fields, but leaving
+        one out does not remove it. `merge_patch` with null does.
+        """
         namespace, name = _address(obj)
         call = Call(
             method="POST",
@@ -195,8 +209,9 @@ class Api:
         """Apply ``obj`` on the server's side as field manager "hookgate", creating it where it is missing.
 
         ``obj`` holds exactly the fields that are ours. A metadata.uid in it means: only that very object, never a
-        new one of the same name; a metadata.resourceVersion: only in that version; otherwise ``conflict``. Without
-        ``force`` a field that another manager owns is a ``conflict`` too. Applying what is already so changes
+        new one of the same name; a metadata.resourceVersion: only in that version; otherwise ``conflict``. A
+        resourceVersion without a uid still creates an object that is missing. Without ``force`` a field that
+        another manager owns is a ``conflict`` too. Applying what is already so changes
         nothing, not even the resourceVersion.
         """
         namespace, name = _address(obj)
@@ -207,7 +222,14 @@ class Api:
             body=_body(resource, obj),
             content_type="application/apply-patch+yaml",  # every JSON document is YAML
         )
-        return await self._object(_subject("apply", resource, namespace, name), call)
+        subject = _subject("apply", resource, namespace, name)
+        try:
+            return await self._object(subject, call)
+        except ApiError as error:
+            # A server calls another uid an invalid change of the field, and only a missing object a conflict.
+            if error.status == 422 and "uid" in obj["metadata"] and "metadata.uid" in error.fields:
+                raise ApiError(subject, status=409, reason="Conflict", message=error.message) from None
+            raise
 
     async def merge_patch(
         self,
@@ -272,7 +294,7 @@ class Api:
         """Yield events as they come, BOOKMARK and ERROR included, until the server ends the stream.
 
         ``timeout_s`` is when the server is asked to end it; ``silence_s`` without a single byte raises with
-        ``unreachable``, for a half-open connection is never told of its end. ``opened`` is called once the server has
+        reason Silent, for a half-open connection is never told of its end. ``opened`` is called once the server has
         agreed, which may be long before the first event. A line that is no event raises with reason Malformed: what
         it would have said is unknown, so the caller has to look again.
         """
@@ -293,7 +315,8 @@ class Api:
                 async for line in lines:
                     yield _event(subject, line)
         except Unreachable as error:
-            raise ApiError(subject, status=0, reason=UNREACHABLE) from error
+            reason = SILENT if isinstance(error, Silent) else UNREACHABLE
+            raise ApiError(subject, status=0, reason=reason) from error
 
     async def _list(self, resource: Resource, namespace: str | None, labels: str | None) -> tuple[Objects, str]:
         """All pages of one list."""
@@ -306,10 +329,14 @@ class Api:
 
     async def _object(self, subject: str, call: Call) -> Object:
         """Send ``call`` and return the object that the answer holds."""
-        if call.method != "GET" and self._may_write is not None and not self._may_write():
-            raise ApiError(subject, status=0, reason=NOT_LEADER)
+        if call.method != "GET" and self._may_write is not None:
+            call = replace(call, guard=self._may_write)
         try:
-            reply: Reply = await self._transport.request(call)
+            if call.guard is not None and not call.guard():
+                raise Refused
+            reply = await self._transport.request(call)
+        except Refused:
+            raise ApiError(subject, status=0, reason=NOT_LEADER) from None
         except Unreachable as error:
             raise ApiError(subject, status=0, reason=UNREACHABLE) from error
         if not 200 <= reply.status < 300:

@@ -15,6 +15,9 @@ from typing import Any
 UNREACHABLE = "Unreachable"
 """Reason of an `ApiError` with status 0: no answer arrived (connection, TLS, timeout, credentials file)."""
 
+SILENT = "Silent"
+"""Reason of an `ApiError` with status 0: a watch that the server had begun said nothing for its time."""
+
 MALFORMED = "Malformed"
 """Reason of an `ApiError` with status 0: what arrived is nothing an API server says (a proxy's page, a torn line)."""
 
@@ -34,16 +37,17 @@ class ApiError(Exception):
 
     The text is verb, kind, namespace/name, status and reason, and nothing else. ``message`` is the server's own
     sentence: it can quote field values, Secrets included, so it never goes to a log, an Event or a status; code that
-    knows what it asked for may look into it.
+    knows what it asked for may look into it. ``fields`` are the paths of the fields that the server objected to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of an answer
         self,
         subject: str,
         *,
         status: int,
         reason: str,
         message: str = "",
+        fields: tuple[str, ...] = (),
         retry_after: float | None = None,
     ) -> None:
         """``subject`` is the verb, kind and name; ``status`` the HTTP status or 0; ``retry_after`` seconds."""
@@ -51,6 +55,7 @@ class ApiError(Exception):
         self.status = status
         self.reason = reason
         self.message = message
+        self.fields = fields
         self.retry_after = retry_after
 
     @property
@@ -110,14 +115,16 @@ def from_status(subject: str, status: int, document: Mapping[str, Any], retry_af
     if not isinstance(reason, str) or not _REASON.fullmatch(reason):
         reason = _phrase(status)
     details = document.get("details")
-    hint = details.get("retryAfterSeconds") if isinstance(details, dict) else None
+    details = details if isinstance(details, dict) else {}
+    causes = [cause.get("field") for cause in details.get("causes") or () if isinstance(cause, dict)]
     message = document.get("message")
     return ApiError(
         subject,
         status=status,
         reason=reason,
         message=message if isinstance(message, str) else "",
-        retry_after=_seconds(retry_after) or _seconds(hint),
+        fields=tuple(field for field in causes if isinstance(field, str)),
+        retry_after=_seconds(retry_after) or _seconds(details.get("retryAfterSeconds")),
     )
 
 

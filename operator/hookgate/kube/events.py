@@ -20,6 +20,7 @@ CONTROLLER = "hookgate.dev/operator"
 
 _LONGEST_NOTE = 1024  # bytes
 _LONGEST_INSTANCE = 128
+_LONGEST_NAME = 57  # the server cuts more than this from a generated name's beginning anyway
 
 
 def event(  # noqa: PLR0913 - the fields of an Event

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hookgate.kube.api import Api, Object
-from hookgate.kube.errors import MALFORMED, ApiError, from_status
+from hookgate.kube.errors import MALFORMED, SILENT, ApiError, from_status
 from hookgate.kube.resources import Resource
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,8 @@ class Reflector:
         was deleted and made again unseen is DELETED, then ADDED. With ``on_replace`` a list is told as a whole to
         that instead, and ``on_change`` gets only what the watch brings. What a callback raises is logged by its type
         and does not stop the reflector. ``transform`` makes what is stored and handed out, to keep less; it must not
-        raise. ``silence_s`` is how long a stream may say nothing: API servers send a bookmark about every minute.
+        raise. ``silence_s`` is how long a stream may say nothing before it is replaced: API servers send a bookmark
+        about every minute, though not where nothing ever happens.
         """
         self._api = api
         self._resource = resource
@@ -123,7 +124,8 @@ class Reflector:
                 failed = self._clock() - started < _STEADY_S
                 error = None
             except ApiError as caught:
-                failed, error = True, caught
+                # A quiet kind gets no bookmarks: silence is only a reason to look whether anybody is there.
+                failed, error = caught.reason != SILENT, caught
                 # A server that answers, yet refuses this version again and again, may be one restored from a backup.
                 refused = caught.status > 0 and self._failures >= _REFUSALS
                 if caught.gone or caught.reason == MALFORMED or refused:
@@ -238,8 +240,8 @@ class Reflector:
         self.failure = None
 
     def _note(self, error: ApiError | None) -> None:
-        """Remember a failure and log it, once for each run of the same. A relist after 410 is routine."""
-        if error is None or error.gone:
+        """Remember a failure and log it, once for each run of the same. Silence and 410 are routine."""
+        if error is None or error.gone or error.reason == SILENT:
             return
         if self.failure is None or str(self.failure) != str(error):
             log.warning("%s: the last state stays in force, trying again", error)

@@ -7,13 +7,14 @@ kinds, JSON or Kubernetes' rules, nor where its `Connection` came from: `library
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
 from hookgate import __version__
@@ -24,6 +25,14 @@ _POOL_SIZE = 16
 
 class Unreachable(Exception):  # noqa: N818 - the name of the outcome, as ApiError tells it
     """No answer: connection, TLS, timeout or an unreadable credentials file."""
+
+
+class Silent(Unreachable):
+    """A stream that had begun well said nothing for its time: a lost peer, or simply nothing to say."""
+
+
+class Refused(Exception):  # noqa: N818 - the name of the outcome
+    """The call's own guard said no, and no change was sent."""
 
 
 class Credentials(Protocol):
@@ -50,7 +59,10 @@ class Connection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request. ``timeout_s`` bounds the whole of it; for a stream it bounds each silence instead."""
+    """One request. ``timeout_s`` bounds the whole of it; for a stream it bounds each silence instead.
+
+    ``guard`` is asked at the last moment, with a connection at hand and right before the body goes out.
+    """
 
     method: str
     path: str
@@ -58,6 +70,7 @@ class Call:
     body: bytes | None = field(default=None, repr=False)
     content_type: str = "application/json"
     timeout_s: float = 30.0
+    guard: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +84,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """An answer whose body arrives in pieces. ``chunks`` raises Unreachable when cut or silent for too long."""
+    """An answer whose body arrives in pieces. ``chunks`` raises Unreachable when cut, Silent when silent."""
 
     reply: Reply
     chunks: AsyncIterator[bytes]
@@ -81,7 +94,7 @@ class Transport(Protocol):
     """What `Api` needs of a connection to an API server."""
 
     async def request(self, call: Call) -> Reply:
-        """Send ``call`` and read the whole answer, whatever its status. Raises Unreachable."""
+        """Send ``call`` and read the whole answer, whatever its status. Raises Unreachable and Refused."""
 
     def stream(self, call: Call) -> AbstractAsyncContextManager[Stream]:
         """Send ``call`` and hand out the body as it arrives. Raises Unreachable."""
@@ -114,7 +127,8 @@ class HttpTransport:
     @asynccontextmanager
     async def stream(self, call: Call) -> AsyncIterator[Stream]:
         """See `Transport.stream`."""
-        limits = aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT_S, sock_read=call.timeout_s)
+        connect = min(_CONNECT_TIMEOUT_S, call.timeout_s)
+        limits = aiohttp.ClientTimeout(total=None, connect=connect, sock_read=call.timeout_s)
         with _as_unreachable():
             response = await self._open(self._streams, call, limits)
         async with response:
@@ -152,7 +166,7 @@ class HttpTransport:
         return await session.request(
             call.method,
             URL(f"{self._server}{call.path}{query}", encoded=True),
-            data=call.body,
+            data=_Guarded(call.body, call.guard) if call.body is not None and call.guard is not None else call.body,
             headers=headers,
             timeout=limits,
             proxy=self._connection.proxy,
@@ -170,19 +184,40 @@ class HttpTransport:
         )
 
 
+class _Guarded(aiohttp.BytesPayload):
+    """A body that asks its guard in the same breath in which it is written.
+
+    Anything earlier, such as waiting for a connection, leaves room for the process to be stopped in between. A
+    request without its body is incomplete, and no server acts on it.
+    """
+
+    def __init__(self, body: bytes, guard: Callable[[], bool]) -> None:
+        super().__init__(body)
+        self._guard = guard
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not self._guard():
+            raise Refused
+        await super().write_with_length(writer, content_length)
+
+
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     """The pieces of a body as they arrive."""
-    with _as_unreachable():
+    with _as_unreachable(Silent):
         async for chunk in response.content.iter_any():
             yield chunk
 
 
 @contextmanager
-def _as_unreachable() -> Iterator[None]:
+def _as_unreachable(on_timeout: type[Unreachable] = Unreachable) -> Iterator[None]:
     """Turn every way of not getting an answer into `Unreachable`."""
     try:
         yield
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+    except TimeoutError as error:
+        raise on_timeout(type(error).__name__) from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        if isinstance(error.__cause__, Refused):
+            raise Refused from None
         raise Unreachable(type(error).__name__) from error
 
 
