@@ -37,8 +37,8 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
         return kopf.login_via_client(**kwargs)
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
-    def event(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002 -- kopf's name
-        seen(type, dict(body))
+    async def event(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002 -- kopf's name
+        seen(type, dict(body))  # async only so that kopf does not hand it to a thread
 
     logging.getLogger("kopf").setLevel(logging.WARNING)
     await kopf.operator(

@@ -84,13 +84,14 @@ class Reconciler:
         names = names_of(manifest)
         sure = _must_be_sure(manifest)
         connections = await cluster.connections(namespace, uid, names.connection, sure=sure)
+        binding = await cluster.binding(uid, sure=sure)
         return Observed(
             manifest=manifest,
             config=settings.config,
             presets=settings.presets,
             system_namespace=cluster.system_namespace,
             binding_namespace=cluster.binding_namespace,
-            binding=await cluster.binding(uid, sure=sure),
+            binding=binding,
             connections=connections,
             references={name: cluster.referenced(namespace, name) for name in names.referenced},
             service=cluster.service(namespace, names.service) if names.service else None,
@@ -98,7 +99,8 @@ class Reconciler:
             routes=await cluster.routes(uid, sure=sure),
             served=served,
             elders=cluster.elders(manifest),
-            segment_taken=self._segment_taken(connections, names, uid),
+            # Looking through all bindings is for the rare case that one was lost.
+            segment_taken=binding is None and self._segment_taken(connections, names, uid),
             now=self._clock(),
             fresh=fresh,
         )
