@@ -27,7 +27,7 @@ class ReceiverSettings:
     max_response_bytes: int = 1024 * 1024
     max_in_flight: int = 1024
     max_in_flight_per_endpoint: int = 256
-    max_held_bytes: int = 256 * 1024 * 1024
+    max_held_bytes: int = 64 * 1024 * 1024
     body_seconds: float = 30.0
     keep_alive: int = 75
     drain_delay: float = 5.0
