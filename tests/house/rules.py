@@ -28,7 +28,6 @@ LAYERS: dict[str, frozenset[str]] = {
     "control": frozenset({"model", "scheme", "config", "kube"}),
     "receiver": frozenset({"model", "scheme", "config", "kube"}),
     "cli": frozenset({"model", "scheme", "config", "kube", "control", "receiver"}),
-    "__main__": frozenset({"cli"}),
 }
 
 #: Which packages beyond the standard library a layer may import.

@@ -5,16 +5,20 @@ It may not know endpoints.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.config.load import InvalidConfig, parse_config
+from hookgate.config.load import InvalidConfig
 from hookgate.config.platform import Exposure, Host, PlatformConfig
+from hookgate.control.reconcile import Settings
+from hookgate.control.settings import SettingsFile
 from hookgate.model import grammar
 from hookgate.model.grammar import split_url
+from hookgate.scheme.presets import Presets
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 -- recognised, not bound
 
@@ -60,21 +64,42 @@ def local_platform(public_url: str, *, any_url: bool) -> PlatformConfig:
     return LocalPlatform(hosts=(only,), max_endpoints=10_000, any_url=any_url)
 
 
-def platform_from(path: Path) -> PlatformConfig:
-    """Return the configuration of a hookgate.yaml, without its routes: nobody would make them here.
+class LocalSettings:
+    """The settings of `hookgate serve`: those of a file, which is followed, or one host for everybody.
 
-    Raises `Stop`.
+    ``listening`` is set as soon as it is known, before anything is asked.
     """
+
+    def __init__(self, *, file: SettingsFile | None, public_url: str | None, any_url: bool) -> None:
+        """Take a file, or the public URL (None: where the receiver listens) and whether any target is allowed."""
+        self._file, self._public_url, self._any_url = file, public_url, any_url
+        self.listening = ""
+
+    def current(self) -> Settings:
+        """Return what is in force now. Hosts of a file have no routes: nobody would make them here."""
+        if self._file is None:
+            config = local_platform(self._public_url or self.listening, any_url=self._any_url)
+            return Settings(config=config, presets=Presets.builtin())
+        found = self._file.current
+        hosts = tuple(replace(host, exposure=Exposure.NONE) for host in found.config.hosts)
+        return Settings(config=replace(found.config, hosts=hosts), presets=found.presets)
+
+    async def watch(self, changed: Callable[[], None]) -> None:
+        """Call ``changed`` after every good change, until cancelled."""
+        if self._file is not None:
+            await self._file.watch(changed)
+        await asyncio.Event().wait()
+
+
+def settings_file(path: Path) -> SettingsFile:
+    """Open a hookgate.yaml. Raises `Stop`."""
     try:
-        text = path.read_text("utf-8")
+        return SettingsFile(path)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise Stop(Exit.USAGE, f"--config {path}: cannot be read ({why})") from None
-    try:
-        config = parse_config(text, source=str(path))
     except InvalidConfig as error:
         raise Stop(Exit.USAGE, str(error)) from None
-    return replace(config, hosts=tuple(replace(host, exposure=Exposure.NONE) for host in config.hosts))
 
 
 def address(option: str, text: str) -> Address:

@@ -109,13 +109,13 @@ def _serving(commands: _Commands) -> None:
         "--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, the pod's account, ~/.kube/config"
     )
     operator.add_argument(
-        "--config", default="hookgate.yaml", metavar="FILE", help="the platform's rules (%(default)s)"
+        "--config", metavar="FILE", help="the platform's hookgate.yaml; without it nothing is offered"
     )
     operator.add_argument("--system-namespace", default="hookgate-system", metavar="NS", help="ours (%(default)s)")
     operator.add_argument(
         "--bindings-namespace", default="hookgate-bindings", metavar="NS", help="what receivers read (%(default)s)"
     )
-    operator.add_argument("--health", default="0.0.0.0:8081", metavar="HOST:PORT", help="probes (%(default)s)")
+    operator.add_argument("--health", default="0.0.0.0:8082", metavar="HOST:PORT", help="probes (%(default)s)")
 
     receiver = _add(commands, "receiver", _run_receiver, "run one receiver in a cluster")
     receiver.add_argument("--listen", default="0.0.0.0:8080", metavar="HOST:PORT", help="calls (%(default)s)")

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from hookgate.cli.edit import planned
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.main import DEFAULT_STATE
 from hookgate.control.cluster import Request
 from hookgate.control.state import ENDPOINTS, SECRETS, StateError, StateFolder
 
 Object = Mapping[str, Any]
+#: Does what was planned; False: it is declared, but nobody is there to act on it now.
+Change = Callable[[], Awaitable[bool]]
 
 
 class Place(Protocol):
@@ -35,8 +38,8 @@ class Place(Protocol):
         """Return a Secret."""
         ...
 
-    async def set_state(self, manifest: Object, state: str) -> bool:
-        """Declare another state for an endpoint; False: it is declared, but nobody is there to act on it now.
+    async def plan_state(self, manifest: Object, state: str) -> Change:
+        """Return what declares another state for an endpoint, so that everything can be checked before it is asked for.
 
         Raises `Stop` with what to change where, if the declaration is not this command's to change.
         """
@@ -85,17 +88,20 @@ class FolderPlace:
         """See `Place`."""
         return _objects(self._state, SECRETS).get(request)
 
-    async def set_state(self, manifest: Object, state: str) -> bool:
-        """Edit the manifest's file, if that can be done without touching anything else. See `Place`."""
-        from hookgate.cli.edit import change_file  # noqa: PLC0415 -- for this alone
-
+    async def plan_state(self, manifest: Object, state: str) -> Change:
+        """See `Place`. The manifest's file is edited, if that can be done without touching anything else."""
         request = Request(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         try:
             source = self._state.objects(ENDPOINTS)[request].source
         except (KeyError, StateError) as error:
             raise Stop(Exit.REFUSED, f"{request}: {error}") from None
-        change_file(Path(str(source)), request, state)
-        return self._state.in_use()
+        write = planned(Path(str(source)), request, state)
+
+        async def change() -> bool:
+            write()
+            return self._state.in_use()
+
+        return change
 
 
 def _objects(state: StateFolder, plural: str) -> dict[Request, Object]:

@@ -8,19 +8,14 @@ from pathlib import Path
 import yaml
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.cli.local import platform_from
+from hookgate.cli.local import settings_file
 from hookgate.cli.tables import table
-from hookgate.scheme.presets import InvalidPreset, Preset, Presets
+from hookgate.scheme.presets import Preset, Presets
 
 
 def presets(config: str | None) -> Presets:
     """Return the presets that are built in, with those of a hookgate.yaml. Raises `Stop`."""
-    if config is None:
-        return Presets.builtin()
-    try:
-        return Presets.builtin().with_platform(platform_from(Path(config)).providers)
-    except InvalidPreset as error:
-        raise Stop(Exit.USAGE, f"{config}: providers: {error}") from None
+    return Presets.builtin() if config is None else settings_file(Path(config)).current.presets
 
 
 def run(options: argparse.Namespace) -> int:

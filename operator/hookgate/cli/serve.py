@@ -15,26 +15,23 @@ import random
 import signal
 import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.cli.local import Address, address, base_url, forwards, local_platform, platform_from
+from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, settings_file
 from hookgate.cli.screen import Screen
-from hookgate.config.platform import PlatformConfig
 from hookgate.control.cluster import ClusterError
 from hookgate.control.directory import DirectoryCluster
 from hookgate.control.files import ManifestFiles, Reading
 from hookgate.control.manifests import SECRET, Claim
 from hookgate.control.queue import Queue
-from hookgate.control.reconcile import Reconciler, Settings
+from hookgate.control.reconcile import Reconciler
 from hookgate.control.state import StateError, StateFolder
 from hookgate.control.values import Object, Served
 from hookgate.model.endpoint import KIND
 from hookgate.receiver.process import Receiver
 from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.table import BindingTable
-from hookgate.scheme.presets import InvalidPreset, Presets
 
 _TICK = 0.1
 _LOOK = 0.3
@@ -52,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     service = Service(
         listen=address("--listen", options.listen),
         private=address("--private-listen", options.private_listen),
-        platform=_platform(options),
+        settings=_settings(options),
         state=StateFolder(Path(options.state_dir)),
         forwards=forwards(options.forward),
     )
@@ -63,15 +60,14 @@ def run(options: argparse.Namespace) -> int:
     return Exit.DONE
 
 
-def _platform(options: argparse.Namespace) -> Callable[[str], PlatformConfig]:
-    """Return what makes the configuration, once it is known where the receiver listens."""
+def _settings(options: argparse.Namespace) -> LocalSettings:
+    """Return what the platform's settings are made of. Raises `Stop`."""
     if options.config is None:
         given = base_url("--public-url", options.public_url) if options.public_url else None
-        return lambda listening: local_platform(given or listening, any_url=options.allow_url_targets)
+        return LocalSettings(file=None, public_url=given, any_url=options.allow_url_targets)
     if options.public_url or options.allow_url_targets:
         raise Stop(Exit.USAGE, "--config: says which hosts and targets there are; leave the other option out")
-    config = platform_from(Path(options.config))
-    return lambda _: config
+    return LocalSettings(file=settings_file(Path(options.config)), public_url=None, any_url=False)
 
 
 class Service:
@@ -82,16 +78,15 @@ class Service:
         *,
         listen: Address,
         private: Address,
-        platform: Callable[[str], PlatformConfig],
+        settings: LocalSettings,
         state: StateFolder,
         forwards: dict[tuple[str, str], str],
     ) -> None:
         """Prepare; nothing is opened yet."""
-        self._listen, self._private, self._platform = listen, private, platform
+        self._listen, self._private, self._settings = listen, private, settings
         self._state, self._forwards = state, forwards
         self._screen = Screen()
         self._tasks: list[asyncio.Task[None]] = []
-        self._settings: Settings | None = None
 
     async def serve(self, paths: list[Path]) -> None:
         """Serve what ``paths`` declare. Raises `Stop` and `StateError`."""
@@ -128,12 +123,13 @@ class Service:
                 private_port=self._private.port,
                 drain_delay=0,
                 grace=_GRACE,
+                loopback_targets=True,
             ),
             source,
             on_call=self._screen.call,
         )
         reconciler = Reconciler(
-            cluster, OneReceiver(receiver.table), settings=self._in_force, clock=time.time, entropy=os.urandom
+            cluster, OneReceiver(receiver.table), settings=self._settings.current, clock=time.time, entropy=os.urandom
         )
         self._queue = Queue(reconciler.reconcile, workers=_WORKERS, jitter=random.random)
         cluster.wake, cluster.bound, cluster.told = self._queue.add, source.bound, self._tell
@@ -155,22 +151,17 @@ class Service:
     def _begin(self, reading: Reading) -> None:
         """Start the control plane, now that the receiver listens."""
         listening = self._listen.url(self._receiver.ports[0])
-        config = self._platform(listening)
-        try:
-            self._settings = Settings(config=config, presets=Presets.builtin().with_platform(config.providers))
-        except InvalidPreset as error:
-            raise Stop(Exit.USAGE, f"--config: providers: {error}") from None
+        self._settings.listening = listening
         self._screen.say(f"Listening on {listening}; the state is in {self._state.folder}. Ctrl-C stops.")
-        for request in self._cluster.endpoints:
-            self._queue.add(request)
-        for work in (self._queue.run(), self._follow(reading)):
+        self._wake_all()
+        for work in (self._queue.run(), self._follow(reading), self._settings.watch(self._wake_all)):
             task = asyncio.create_task(work)
             task.add_done_callback(lambda _: self._receiver.stop())
             self._tasks.append(task)
 
-    def _in_force(self) -> Settings:
-        assert self._settings is not None, "nothing is reconciled before it is known where the receiver listens"
-        return self._settings
+    def _wake_all(self) -> None:
+        for request in self._cluster.endpoints:
+            self._queue.add(request)
 
     async def _follow(self, reading: Reading | None) -> None:
         """Declare what the files say, again whenever they change, and show what comes of it."""

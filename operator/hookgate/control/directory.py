@@ -13,6 +13,7 @@ from typing import Any
 from hookgate.control.cluster import ClusterError, Request, request_of
 from hookgate.control.names import names_of
 from hookgate.control.objects import binding_secret, meta, owned_by, secret_data, uid_of
+from hookgate.control.preconditions import hold, hold_write, unwritten
 from hookgate.control.state import BINDINGS, ENDPOINTS, SECRETS, Record, StateFolder
 from hookgate.control.status import rfc3339
 from hookgate.control.values import Object, Step, Verb
@@ -88,7 +89,7 @@ class DirectoryCluster:
                 if self._declare_endpoint(request, endpoints.get(request)):
                     self.wake(request)
         except OSError as error:
-            raise _unwritten("declare", KIND, "", error) from None
+            raise unwritten("declare", KIND, "", error) from None
         return refused
 
     def _declare_endpoint(self, request: Request, wanted: Record | None) -> bool:
@@ -254,18 +255,18 @@ class DirectoryCluster:
                 case _:
                     raise ClusterError(f"{step.verb.value} {kind} {request}: a folder keeps no such objects")
         except OSError as error:
-            raise _unwritten(step.verb.value, kind, str(request), error) from None
+            raise unwritten(step.verb.value, kind, str(request), error) from None
 
     async def write_status(self, manifest: Object, status: Object) -> None:
         """See `Cluster`."""
         request = request_of(manifest)
         found = self._endpoints.get(request)
-        _expect("status", KIND, request, {"uid": uid_of(manifest)}, found.object if found else None)
+        hold("status", KIND, request, {"uid": uid_of(manifest)}, found.object if found else None)
         assert found is not None
         try:
             self._put(ENDPOINTS, request, {**found.object, "status": dict(status)}, found.source)
         except OSError as error:
-            raise _unwritten("status", KIND, str(request), error) from None
+            raise unwritten("status", KIND, str(request), error) from None
 
     async def post_event(self, manifest: Object, *, normal: bool, reason: str, message: str) -> None:
         """See `Cluster`."""
@@ -276,7 +277,7 @@ class DirectoryCluster:
     def _apply_endpoint(self, request: Request, wanted: Object) -> None:
         """Set or take away the one field of an endpoint that is not its declaration's: the finalizers."""
         found = self._endpoints.get(request)
-        _expect("apply", KIND, request, meta(wanted), found.object if found else None)
+        hold("apply", KIND, request, meta(wanted), found.object if found else None)
         assert found is not None
         finalizers = meta(wanted).get("finalizers") or []
         metadata = {**meta(found.object), "finalizers": list(finalizers)}
@@ -292,12 +293,12 @@ class DirectoryCluster:
         found = None if raw is None else self._binding_object(uid, raw)
         if verb is Verb.DELETE:
             if found is not None:
-                _expect(verb.value, "Secret", Request(self.binding_namespace, uid), meta(wanted), found)
+                hold(verb.value, "Secret", Request(self.binding_namespace, uid), meta(wanted), found)
                 self._state.drop_binding(uid)
                 del self._bindings[uid]
                 self.bound(uid, None)
             return
-        _writable(verb, Request(self.binding_namespace, uid), wanted, found)
+        hold_write(verb, Request(self.binding_namespace, uid), wanted, found)
         new = secret_data(wanted)[contract.DATA_KEY]
         self._state.put_binding(uid, new)
         self._bindings[uid] = new
@@ -308,10 +309,10 @@ class DirectoryCluster:
         found = record.object if record else None
         if verb is Verb.DELETE:
             if found is not None:
-                _expect(verb.value, "Secret", request, meta(wanted), found)
+                hold(verb.value, "Secret", request, meta(wanted), found)
                 self._drop_secret(request)
             return
-        _writable(verb, request, wanted, found)
+        hold_write(verb, request, wanted, found)
         if found is None or record is None:
             metadata = {**meta(wanted), "uid": self._new_uid(), "creationTimestamp": rfc3339(self._clock())}
             self._put(SECRETS, request, {**wanted, "metadata": metadata}, None)
@@ -388,25 +389,3 @@ def _segment(raw: bytes) -> str | None:
         return contract.decode(raw).segment
     except contract.UndecodableBinding:
         return None
-
-
-def _writable(verb: Verb, request: Request, wanted: Object, found: Object | None) -> None:
-    """Hold what an API server holds before it creates, applies or replaces. Raises `ClusterError`."""
-    if verb is Verb.CREATE:
-        if found is not None:
-            raise ClusterError(f"create Secret {request}: it exists already", conflict=True)
-    elif found is not None or meta(wanted).get("uid") or verb is Verb.REPLACE:
-        _expect(verb.value, "Secret", request, meta(wanted), found)
-
-
-def _expect(verb: str, kind: str, request: Request, wanted: Mapping[str, Any], found: Object | None) -> None:
-    """Hold the preconditions: the uid and the resourceVersion that the writer means. Raises `ClusterError`."""
-    if found is None:
-        raise ClusterError(f"{verb} {kind} {request}: it is gone", conflict=True)
-    for name in ("uid", "resourceVersion"):
-        if wanted.get(name) is not None and wanted[name] != meta(found).get(name):
-            raise ClusterError(f"{verb} {kind} {request}: another {name} than the one that was read", conflict=True)
-
-
-def _unwritten(verb: str, kind: str, name: str, error: OSError) -> ClusterError:
-    return ClusterError(f"{verb} {kind} {name}: the state folder cannot be written ({error.strerror})")

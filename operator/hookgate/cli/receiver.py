@@ -1,0 +1,58 @@
+"""`hookgate receiver`: one receiver's process, fed by a cluster or by a folder."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from hookgate.cli.exits import Exit, Stop
+from hookgate.cli.local import address
+from hookgate.receiver.loop import run_on_uvloop
+from hookgate.receiver.process import run_receiver
+from hookgate.receiver.settings import ReceiverSettings
+from hookgate.receiver.source import BindingSource, FolderSource
+
+
+def run(options: argparse.Namespace) -> int:
+    """Receive until SIGTERM or SIGINT. Raises `Stop` where an address or the cluster cannot be had."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    public, private = address("--listen", options.listen), address("--private-listen", options.private_listen)
+    settings = ReceiverSettings(
+        host=public.host, port=public.port, private_host=private.host, private_port=private.port
+    )
+    try:
+        if options.bindings:
+            run_on_uvloop(_from_folder(settings, Path(options.bindings)))
+        else:
+            run_on_uvloop(_from_cluster(settings, options))
+    except OSError as error:
+        raise Stop(Exit.USAGE, f"--listen, --private-listen: cannot listen there ({error.strerror})") from None
+    return Exit.DONE
+
+
+async def _from_folder(settings: ReceiverSettings, folder: Path) -> None:
+    if not _is_folder(folder):
+        raise Stop(Exit.USAGE, f"--bindings {folder}: no such folder")
+    await _receive(settings, FolderSource(folder))
+
+
+async def _from_cluster(settings: ReceiverSettings, options: argparse.Namespace) -> None:
+    # Only here: a receiver that reads a folder needs no Kubernetes.
+    from hookgate.kube.api import Api, ClusterConfigError  # noqa: PLC0415
+    from hookgate.receiver.kube_source import KubeSource  # noqa: PLC0415
+
+    try:
+        api = await Api.connect(kubeconfig=options.kubeconfig, light=True)
+    except ClusterConfigError as error:
+        raise Stop(Exit.USAGE, f"{error}, or take the bindings from a folder with --bindings") from None
+    async with api:
+        await _receive(settings, KubeSource(api, namespace=options.bindings_namespace))
+
+
+async def _receive(settings: ReceiverSettings, source: BindingSource) -> None:
+    await run_receiver(settings, source)
+
+
+def _is_folder(folder: Path) -> bool:
+    return folder.is_dir()
