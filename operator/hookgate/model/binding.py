@@ -59,12 +59,14 @@ class Binding:
     ``keys`` are newest first; an endpoint of type ``none`` has none. ``nonce`` is random hex: it
     makes the digest useless for guessing keys. ``form`` names the format that generated keys were made in,
     "" for referenced ones. ``rotated`` holds the last rotation requests seen, by where they were asked.
+    ``closed``: path and keys are kept, but the endpoint may not be served, so its path answers as an unknown one.
     """
 
     uid: str
     namespace: str
     name: str
     active: bool
+    closed: bool = False
     auth: Mapping[str, Any]
     keys: tuple[Key, ...]
     nonce: str
@@ -95,6 +97,7 @@ def encode(binding: Binding) -> bytes:
         "namespace": binding.namespace,
         "name": binding.name,
         "active": binding.active,
+        "closed": binding.closed,
         "auth": dict(binding.auth),
         "keys": [_encode_key(k) for k in binding.keys],
         "nonce": binding.nonce,
@@ -153,6 +156,7 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         namespace=_text(document, "namespace"),
         name=_text(document, "name"),
         active=_typed(document, "active", bool),
+        closed=_typed(document, "closed", bool),
         auth=MappingProxyType(_typed(document, "auth", dict)),
         keys=tuple(_decode_key(k) for k in _typed(document, "keys", list)),
         nonce=_text(document, "nonce"),
