@@ -112,7 +112,7 @@ def _asked(observed: Observed, digest: str | None) -> bool:
 def _again(
     observed: Observed, binding: Binding | None, findings: tuple[Finding, ...], *, confirmed: bool
 ) -> float | None:
-    """Return when something changes that nothing tells of: receivers' answers, the end of a key, a name given up."""
+    """Return when something changes that nothing tells of: receivers' answers, a key's end, a name given up."""
     if any(f.reason == "SecretNameTaken" for f in findings):
         return IDLE_AGAIN
     if binding is None:
@@ -120,7 +120,7 @@ def _again(
     if not confirmed:
         # A receiver that becomes ready wakes the endpoint by itself.
         return PENDING_AGAIN if observed.served is not None and observed.served.ready else IDLE_AGAIN
-    ends = [k.expires for k in binding.keys if k.expires is not None]
+    ends = [k.expires for k in binding.keys if k.expires is not None] + [r.expires for r in binding.retired]
     return max(1.0, min(ends) - observed.now) if ends else None
 
 
@@ -212,7 +212,8 @@ def _route_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]
     """Make the route once receivers serve its path; repair it at any time; drop what is of another kind or unwanted."""
     observed, wanted = case.observed, None
     if binding.segment and not binding.closed and case.host is not None:
-        wanted = objects.route(binding.uid, binding.segment, case.host, observed.config, observed.system_namespace)
+        segments = (binding.segment, *(r.segment for r in binding.retired))
+        wanted = objects.route(binding.uid, segments, case.host, observed.config, observed.system_namespace)
     keep = next((r for r in observed.routes if wanted is not None and r["kind"] == wanted["kind"]), None)
     steps = [Step(verb=Verb.DELETE, object=r) for r in observed.routes if r is not keep]
     if wanted is not None and keep is not None and objects.differs(wanted, keep):

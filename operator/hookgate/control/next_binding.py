@@ -12,9 +12,14 @@ from hookgate.control import keys as keyring
 from hookgate.control.checks import Case, recoverable, secret_key_name
 from hookgate.control.objects import secret_data, target_url
 from hookgate.control.values import Finding, Serve
-from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key
+from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key, RetiredPath
 from hookgate.model.endpoint import ANNOTATION_SUSPEND, PATH_PREFIX, AuthType, State, WebhookEndpoint
 from hookgate.scheme.presets import Resolved
+
+#: Under which name a binding remembers the last request for a new URL.
+URL_REQUEST = "url"
+#: However often a URL is rotated within one overlap, no more paths than this work beside the current one.
+MAX_RETIRED = 3
 
 
 def effective_state(endpoint: WebhookEndpoint) -> State:
@@ -46,7 +51,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
     observed, endpoint, before = case.observed, case.endpoint, case.binding
     spec = endpoint.spec
     active = effective_state(endpoint) is State.ACTIVE
-    segment = before.segment if before else _recovered_segment(case)
+    segment, retired = _paths(case)
     if segment is None and active:
         segment = observed.fresh.segment
     keys, form = _keys(case, scheme)
@@ -66,6 +71,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         segment=segment,
         url=f"{case.host.base_url()}{PATH_PREFIX}{segment}" if segment and case.host else None,
         rotated=_rotated(case),
+        retired=retired,
     )
 
 
@@ -98,9 +104,26 @@ def _first_keys(case: Case, scheme: Resolved) -> tuple[Key, ...]:
     return (keyring.generated(scheme, observed.fresh, observed.now),)
 
 
+def _paths(case: Case) -> tuple[str | None, tuple[RetiredPath, ...]]:
+    """Return the path to have and those that still work beside it, newest first."""
+    before, spec, now = case.binding, case.endpoint.spec, case.observed.now
+    if before is None:
+        return _recovered_segment(case), ()
+    retired = tuple(r for r in before.retired if now < r.expires)
+    wanted = spec.rotate_url
+    if before.segment is None or wanted is None or before.rotated.get(URL_REQUEST) == wanted:
+        return before.segment, retired
+    end = int(now) + spec.url_overlap
+    older = tuple(replace(r, expires=min(r.expires, end)) for r in retired)
+    kept = (RetiredPath(segment=before.segment, expires=end), *older) if spec.url_overlap else ()
+    return case.observed.fresh.segment, kept[:MAX_RETIRED]
+
+
 def _rotated(case: Case) -> dict[str, str]:
+    """Return every rotation request seen so far. One for a URL that does not exist yet is met by making it."""
     before = case.binding.rotated if case.binding else {}
-    return {**before, **keyring.rotation_requests(case.endpoint)}
+    url = case.endpoint.spec.rotate_url
+    return {**before, **keyring.rotation_requests(case.endpoint), **({URL_REQUEST: url} if url else {})}
 
 
 def _recovered_segment(case: Case) -> str | None:

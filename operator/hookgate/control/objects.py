@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookgate.config.platform import Exposure, Host, PlatformConfig
@@ -96,12 +96,14 @@ def connection_secret(endpoint: WebhookEndpoint, data: Mapping[str, bytes]) -> d
     }
 
 
-def route(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any] | None:
-    """Return the Ingress or HTTPRoute for an exact path on ``host``, beside the receiver's Service, or None."""
+def route(
+    uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str
+) -> dict[str, Any] | None:
+    """Return the Ingress or HTTPRoute for these exact paths on ``host``, beside the receiver's Service, or None."""
     if host.exposure is Exposure.INGRESS:
-        return _ingress(uid, segment, host, config, namespace)
+        return _ingress(uid, segments, host, config, namespace)
     if host.exposure is Exposure.GATEWAY:
-        return _http_route(uid, segment, host, config, namespace)
+        return _http_route(uid, segments, host, config, namespace)
     return None
 
 
@@ -188,10 +190,10 @@ def _route_meta(uid: str, host: Host, namespace: str) -> dict[str, Any]:
     }
 
 
-def _ingress(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
+def _ingress(uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
     backend = {"service": {"name": config.service_name, "port": {"number": config.service_port}}}
-    path = {"path": PATH_PREFIX + segment, "pathType": "Exact", "backend": backend}
-    spec: dict[str, Any] = {"rules": [{"host": host.name, "http": {"paths": [path]}}]}
+    paths = [{"path": PATH_PREFIX + segment, "pathType": "Exact", "backend": backend} for segment in segments]
+    spec: dict[str, Any] = {"rules": [{"host": host.name, "http": {"paths": paths}}]}
     if host.class_name:
         spec["ingressClassName"] = host.class_name
     if host.scheme == "https":
@@ -207,9 +209,11 @@ def _ingress(uid: str, segment: str, host: Host, config: PlatformConfig, namespa
     }
 
 
-def _http_route(uid: str, segment: str, host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
+def _http_route(
+    uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str
+) -> dict[str, Any]:
     rule = {
-        "matches": [{"path": {"type": "Exact", "value": PATH_PREFIX + segment}}],
+        "matches": [{"path": {"type": "Exact", "value": PATH_PREFIX + segment}} for segment in segments],
         "backendRefs": [{"name": config.service_name, "port": config.service_port}],
     }
     return {

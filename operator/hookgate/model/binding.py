@@ -52,6 +52,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetiredPath:
+    """A path that was replaced and still works until ``expires`` (unix seconds)."""
+
+    segment: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
     """One endpoint as receivers serve it.
 
@@ -78,6 +86,7 @@ class Binding:
     url: str | None = None
     form: str = ""
     rotated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    retired: tuple[RetiredPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +117,7 @@ def encode(binding: Binding) -> bytes:
         "url": binding.url,
         "form": binding.form,
         "rotated": dict(binding.rotated),
+        "retired": [{"path": r.segment, "expires": r.expires} for r in binding.retired],
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
@@ -167,6 +177,7 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         url=None if document["url"] is None else _text(document, "url"),
         form=_typed(document, "form", str),
         rotated=MappingProxyType(_typed(document, "rotated", dict)),
+        retired=tuple(_decode_retired(r) for r in document.get("retired", ())),
     )
 
 
@@ -178,6 +189,11 @@ def _decode_key(raw: Mapping[str, Any]) -> Key:
     if expires is not None and not isinstance(expires, int):
         raise UndecodableBinding("keys: expires is not a number")
     return Key(id=_text(raw, "id"), value=Sensitive(value), created=_typed(raw, "created", int), expires=expires)
+
+
+def _decode_retired(raw: Mapping[str, Any]) -> RetiredPath:
+    _check_segment(raw["path"])
+    return RetiredPath(segment=raw["path"], expires=_typed(raw, "expires", int))
 
 
 def _check_segment(segment: object) -> None:

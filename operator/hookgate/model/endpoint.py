@@ -108,7 +108,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSpec:
-    """The spec with its defaults filled in. ``max_body_bytes`` and ``host`` are as in the CRD."""
+    """The spec with its defaults filled in. ``url_overlap`` is in seconds."""
 
     state: State
     auth: AuthSpec
@@ -118,6 +118,8 @@ class EndpointSpec:
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
     max_body_bytes: int = 1_048_576
     host: str | None = None
+    rotate_url: str | None = None
+    url_overlap: int = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

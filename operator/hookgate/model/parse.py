@@ -124,6 +124,8 @@ def _spec(spec: Fields, name: str) -> EndpointSpec:
         target=_target(spec.child("target", required=True)),
         max_body_bytes=spec.child("limits").number("maxBodyBytes", 1_048_576, low=1, high=10_485_760),
         host=spec.child("exposure").optional_text("host", grammar.HOST),
+        rotate_url=spec.child("exposure").optional_text("rotateURL", grammar.ROTATION),
+        url_overlap=_overlap(spec.child("exposure")),
     )
 
 
@@ -173,9 +175,12 @@ def _secret(secret: Fields) -> SecretPolicy:
         secret.refuse("previousRefs", LONE_PREVIOUS)
     if ref is not None and rotate is not None:
         secret.refuse("rotate", ROTATED_REFERENCE)
-    # Keys expire on whole seconds; a part of one counts as one, so that only 0 revokes at once.
-    overlap = math.ceil(_duration(secret, "overlap", _OVERLAP) / 1_000)
-    return SecretPolicy(ref=ref, previous_refs=previous, rotate=rotate, overlap=overlap)
+    return SecretPolicy(ref=ref, previous_refs=previous, rotate=rotate, overlap=_overlap(secret))
+
+
+def _overlap(fields: Fields) -> int:
+    """Whole seconds, as expiries are; a part of one counts as one, so that only 0 revokes at once."""
+    return math.ceil(_duration(fields, "overlap", _OVERLAP) / 1_000)
 
 
 def _reference(ref: Fields) -> SecretKeyRef:

@@ -104,7 +104,7 @@ class PublicApp:
         if scope["type"] != "http":
             return
         entry = self._table.lookup(scope["raw_path"])
-        if entry is None:
+        if entry is None or (entry.expires is not None and self._clock() >= entry.expires):
             await _refuse(send, receive, Refusal.UNKNOWN_PATH, _declared(scope["headers"]))
             return
         started = time.perf_counter()

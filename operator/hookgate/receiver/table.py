@@ -46,7 +46,8 @@ class Entry:
     ``refusal`` is set for an endpoint that takes no calls now; without one, ``verify`` and ``target`` are present.
     ``served`` tells whether the binding is in force exactly as written, which is what a confirmed digest means.
     ``credentials`` are the headers that carry the sender's secret; where it stands in the query, no query is passed on.
-    ``claimants`` are the uids of a contested path.
+    ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
+    ``aliases`` are the entries of such paths beside their current one.
     """
 
     uid: str
@@ -62,6 +63,8 @@ class Entry:
     credential_in_query: bool = False
     max_body_bytes: int = 0
     claimants: tuple[str, ...] = ()
+    expires: int | None = None
+    aliases: tuple[Entry, ...] = ()
 
     @property
     def served(self) -> bool:
@@ -82,6 +85,13 @@ def make_entry(raw: bytes) -> Entry:
     path = None if binding.segment is None else (PATH_PREFIX + binding.segment).encode()
     if isinstance(binding, NewerBinding):
         return Entry(uid=binding.uid, digest=digest(raw), path=path, refusal=Refusal.UNUSABLE, trouble=Trouble.NEWER)
+    entry = _make_entry(raw, binding, path)
+    retired = () if binding.closed else binding.retired
+    aliases = (replace(entry, path=(PATH_PREFIX + r.segment).encode(), expires=r.expires) for r in retired)
+    return replace(entry, aliases=tuple(aliases))
+
+
+def _make_entry(raw: bytes, binding: Binding, path: bytes | None) -> Entry:
     idle = Entry(
         uid=binding.uid,
         digest=digest(raw),
@@ -202,29 +212,34 @@ class BindingTable:
 
     def _add(self, by_path: dict[bytes, Entry], by_uid: dict[str, Entry], entry: Entry) -> None:
         by_uid[entry.uid] = entry
-        if entry.path is None:
-            return
-        holder = by_path.get(entry.path)
+        for each in (entry, *entry.aliases):
+            if each.path is not None:
+                self._claim(by_path, each, each.path)
+
+    def _claim(self, by_path: dict[bytes, Entry], entry: Entry, path: bytes) -> None:
+        holder = by_path.get(path)
         if holder is None:
-            by_path[entry.path] = entry
+            by_path[path] = entry
             return
         self._troubles[Trouble.CONTESTED_PATH] += 1
         claimants = (*(holder.claimants or (holder.uid,)), entry.uid)
         _log.warning("bindings %s claim one path: none of them is served", ", ".join(claimants))
-        by_path[entry.path] = _contested(entry.path, claimants)
+        by_path[path] = _contested(path, claimants)
 
     @staticmethod
     def _drop(by_path: dict[bytes, Entry], by_uid: dict[str, Entry], uid: str) -> None:
         entry = by_uid.pop(uid, None)
-        if entry is None or entry.path is None:
+        if entry is None:
             return
-        rest = tuple(u for u in by_path[entry.path].claimants if u != uid)
-        if not rest:
-            del by_path[entry.path]
-        elif len(rest) == 1:
-            by_path[entry.path] = by_uid[rest[0]]
-        else:
-            by_path[entry.path] = _contested(entry.path, rest)
+        for path in (each.path for each in (entry, *entry.aliases) if each.path is not None):
+            rest = tuple(u for u in by_path[path].claimants if u != uid)
+            if not rest:
+                del by_path[path]
+            elif len(rest) == 1:
+                heir = by_uid[rest[0]]
+                by_path[path] = next(each for each in (heir, *heir.aliases) if each.path == path)
+            else:
+                by_path[path] = _contested(path, rest)
 
     def _swap(self, by_path: dict[bytes, Entry], by_uid: dict[str, Entry]) -> None:
         self._now = _Snapshot(by_path, by_uid)
