@@ -12,13 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from hookgate.config.manifest import crd, load_endpoint
+from hookgate.config.schema import plain_faults
 from hookgate.model.endpoint import InvalidSpec
 from hookgate.model.parse import parse_endpoint
 from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane
 from tests.config.test_corpus import CASES, cel_messages, read
+from tests.config.test_manifest import loaded_or_none, nearly_endpoints
 from tests.corpus.corpus import Case
 
 CRD_FILE = Path(__file__).parents[2] / "crds" / "webhookendpoints.hookgate.dev.yaml"
@@ -104,6 +107,16 @@ def test_says_the_same(server: Server, case: Case) -> None:
         if text.endswith(f": {message}")
     }
     assert {pair for pair in ours if pair[1] in rules} == theirs
+
+
+@given(manifest=nearly_endpoints(below="spec").filter(lambda made: plain_faults(made) == []))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_judges_as_hookgate_does(server: Server, manifest: Any) -> None:
+    """Whatever stands in a spec, API server and Hookgate take or refuse it alike, and fill it in alike."""
+    answer = server.create(json.dumps(manifest), "json")
+    loaded = loaded_or_none(manifest)
+    assert (answer.status == 201) == (loaded is not None), answer.document
+    assert loaded is None or answer.document["spec"] == loaded["spec"]
 
 
 def test_kubectl_knows_short_name_and_category(installed: Cluster, namespace: str) -> None:

@@ -218,16 +218,17 @@ ANYTHING = st.recursive(
 
 
 @st.composite
-def nearly_endpoints(draw: st.DrawFn) -> Any:
-    """Take a manifest of the corpus and put anything anywhere, a few times."""
-    made = read(draw(st.sampled_from([case for case in CASES if not case.is_yaml])))
+def nearly_endpoints(draw: st.DrawFn, *, below: str | None = None) -> Any:
+    """Take a manifest of the corpus and put anything anywhere (or ``below`` one member of it), a few times."""
+    cases = [case for case in CASES if not case.is_yaml and (below is None or case.valid)]
+    made = read(draw(st.sampled_from(cases)))
     for _ in range(draw(st.integers(1, 4))):
-        place = made
+        place = made if below is None else made[below]
         while True:
-            below = [key for key in place if isinstance(place[key], dict) and place[key]] if place else []
-            if not below or draw(st.booleans()):
+            inner = [key for key in place if isinstance(place[key], dict) and place[key]] if place else []
+            if not inner or draw(st.booleans()):
                 break
-            place = place[draw(st.sampled_from(below))]
+            place = place[draw(st.sampled_from(inner))]
         known = [str(key) for key in place]
         place[draw(st.sampled_from(known) | NAMES if known else NAMES)] = draw(ANYTHING)
     return made
