@@ -28,8 +28,8 @@ def delivery_line(receipt: Receipt) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(receipt.at))
     if receipt.target_status is not None:
         verdict = f"accepted, target {receipt.target_status}"
-    elif receipt.reason in _UNDELIVERED:
-        verdict = f"accepted, {_UNDELIVERED[receipt.reason]}"
+    elif (why := _UNDELIVERED.get(receipt.reason or "")) is not None:
+        verdict = f"accepted, {why}"
     else:
         verdict = f"refused: {receipt.reason}"
     return f"{at} {receipt.namespace}/{receipt.name}  {receipt.status}  {verdict}  ({receipt.milliseconds:.0f} ms)"

@@ -32,4 +32,5 @@ def hold(verb: str, kind: str, request: Request, wanted: Mapping[str, Any], foun
 
 
 def unwritten(verb: str, kind: str, name: str, error: OSError) -> ClusterError:
+    """Return the error for a write that the disk refused."""
     return ClusterError(f"{verb} {kind} {name}: the state folder cannot be written ({error.strerror})")
