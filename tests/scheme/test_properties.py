@@ -26,7 +26,7 @@ from tests.scheme.kit import judge, key, preset
 from tests.scheme.senders import NOW, SENDERS, URL, ed25519_key, p256_key
 
 NAMES = Presets.builtin().names
-quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 thorough = settings(max_examples=200, deadline=None)
 
 JUNK = st.one_of(

@@ -6,7 +6,7 @@ The result is the written credentials without their prefix, not yet decoded, and
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from hookgate.scheme.descriptor import Descriptor, FormatKind, Origin, SchemeType
 from hookgate.scheme.inputs import Inputs, Slots, compile_reader
@@ -16,12 +16,9 @@ from hookgate.scheme.request import Reason
 MAX_ITEMS: Final = 32
 
 
-class Carried(NamedTuple):
-    """The credentials of one request: at least one."""
-
-    values: tuple[bytes, ...]
-    timestamp: bytes | None = None
-
+#: The credentials of one request, at least one, and the timestamp that stands among them. A bare tuple: one is made
+#: for every call.
+Carried = tuple[tuple[bytes, ...], bytes | None]
 
 Splitter = Callable[[bytes], Carried | Reason]
 
@@ -53,8 +50,8 @@ def _several(slots: tuple[int, ...], split: Splitter) -> Callable[[Inputs], Carr
                 carried = split(value)
                 if isinstance(carried, Reason):
                     return carried
-                values.extend(carried.values)
-        return Carried(tuple(values)) if values else Reason.MISSING_CREDENTIAL
+                values.extend(carried[0])
+        return (tuple(values), None) if values else Reason.MISSING_CREDENTIAL
 
     return several
 
@@ -80,7 +77,7 @@ def _plain(prefix: bytes) -> Splitter:
     skip = len(prefix)
 
     def split(value: bytes) -> Carried | Reason:
-        return Carried((value[skip:],)) if value.startswith(prefix) else Reason.MALFORMED_CREDENTIAL
+        return ((value[skip:],), None) if value.startswith(prefix) else Reason.MALFORMED_CREDENTIAL
 
     return split
 
@@ -88,7 +85,7 @@ def _plain(prefix: bytes) -> Splitter:
 def _basic(value: bytes) -> Carried | Reason:
     """Take the credentials of RFC 7617, whose scheme name has no case."""
     if value[:6].lower() == b"basic ":
-        return Carried((value[6:],))
+        return (value[6:],), None
     return Reason.MALFORMED_CREDENTIAL
 
 
@@ -105,7 +102,7 @@ def _list(separator: bytes, prefix: bytes) -> Splitter:
         if isinstance(items, Reason):
             return items
         values = tuple(item[len(prefix) :] for item in items if item.startswith(prefix))
-        return Carried(values) if values else Reason.MALFORMED_CREDENTIAL
+        return (values, None) if values else Reason.MALFORMED_CREDENTIAL
 
     return split
 
@@ -128,7 +125,7 @@ def _kv_list(separator: bytes, key: bytes, time_key: bytes | None) -> Splitter:
                 times.append(text)
         if len(times) > 1:
             return Reason.DUPLICATE_CREDENTIAL
-        return Carried(tuple(values), times[0] if times else None) if values else Reason.MALFORMED_CREDENTIAL
+        return (tuple(values), times[0] if times else None) if values else Reason.MALFORMED_CREDENTIAL
 
     return split
 
@@ -140,6 +137,6 @@ def _positional(separator: bytes, first: int, index: int | None) -> Splitter:
             return items
         values = tuple(items[first:])
         time = items[index] if index is not None and index < len(items) else None
-        return Carried(values, time) if values else Reason.MALFORMED_CREDENTIAL
+        return (values, time) if values else Reason.MALFORMED_CREDENTIAL
 
     return split

@@ -56,10 +56,11 @@ class Slots:
 class Inputs:
     """One request and its declared headers. Body and query are parsed at most once, when something asks."""
 
-    __slots__ = ("_content_type", "_form", "_json", "_query", "found", "request")
+    __slots__ = ("_content_type", "_form", "_json", "_query", "body", "found", "request")
 
     def __init__(self, request: Request, found: list[bytes | None], content_type: int = 0) -> None:
         self.request = request
+        self.body = request.body
         self.found = found
         self._content_type = found[content_type]
         self._json: Any = _UNREAD

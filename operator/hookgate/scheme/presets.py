@@ -140,15 +140,15 @@ def _read(name: str, raw: object) -> Preset | FieldError:
         descriptor = parse(raw["scheme"])
     except InvalidDescriptor as error:
         return FieldError(field=f"{name}.scheme.{error.error.field}", message=error.error.message)
-    secret = raw.get("secret", default_form(descriptor) or _ISSUED)
-    if secret not in (*FORMS, _ISSUED):
+    form = raw.get("secret", default_form(descriptor) or _ISSUED)
+    if form not in (*FORMS, _ISSUED):
         return FieldError(field=f"{name}.secret", message=f"must be one of {', '.join((*FORMS, _ISSUED))}")
     return Preset(
         name=name,
         type=descriptor.type.value,
         scheme=_copied(raw["scheme"]),
-        form="" if secret == _ISSUED else secret,
-        issued=secret == _ISSUED,
+        form="" if form == _ISSUED else form,
+        issued=form == _ISSUED,
         docs=str(raw.get("docs", "")),
         verified=raw.get("verified") is True,
     )

@@ -44,11 +44,11 @@ class Signed:
 class _Draft:
     """A call in the making."""
 
-    def __init__(self, method: str, body: bytes) -> None:
+    def __init__(self, method: str, body: bytes, url: str | None) -> None:
         self.method = method
         self.headers: list[tuple[str, str]] = []
         self.body = body
-        self.query = b""
+        self.query = (url or "").partition("?")[2].encode()
 
     def put(self, place: Place, text: str) -> None:
         match place.origin:
@@ -80,13 +80,13 @@ def sign(  # noqa: PLR0913 -- everything that a scheme may sign, by name
 ) -> Signed:
     """Return a call that passes the verifier of the same document and key.
 
-    ``now`` is in unix seconds, ``url`` the endpoint's declared URL, ``key`` the secret's text, or for asymmetric
-    schemes the private key in PEM. Raises `InvalidDescriptor` for a document that is no descriptor and `CannotSign`
-    for a key that the scheme cannot use, for a body that has not the shape the scheme signs, or for a missing
-    ``url`` or ``delivery_id`` that the scheme signs.
+    ``now`` is in unix seconds, ``url`` the endpoint's declared URL with the query that the sender adds, ``key`` the
+    secret's text, or for asymmetric schemes the private key in PEM. Raises `InvalidDescriptor` for a document that is
+    no descriptor and `CannotSign` for a key that the scheme cannot use, for a body that has not the shape the scheme
+    signs, or for a missing ``url`` or ``delivery_id`` that the scheme signs.
     """
     descriptor = parse(document)
-    draft = _Draft(method, body)
+    draft = _Draft(method, body, url)
     if (
         delivery_id is not None
         and descriptor.delivery_id is not None

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from hookgate.model.binding import Key
 from hookgate.scheme.asymmetric import compile_check
-from hookgate.scheme.credentials import Carried, compile_credentials
+from hookgate.scheme.credentials import compile_credentials
 from hookgate.scheme.descriptor import (
     BodyDigest,
     Descriptor,
@@ -112,9 +112,10 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
     timestamp, window = _compile_timestamp(descriptor, slots)
     digest_differs = _compile_digest(descriptor.body_digest, slots)
     delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
+    lasting = all(key.expires is None for key, _ in usable)
 
     def verify(request: Request, now: float) -> Verdict:
-        current = [(key.id, match) for key, match in usable if key.valid_at(now)]
+        current = usable if lasting else [entry for entry in usable if entry[0].valid_at(now)]
         if not current:
             return _REFUSED[Reason.NO_USABLE_KEY]
         found = slots.find(request.headers)
@@ -124,16 +125,17 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
         carried = credentials(inputs)
         if isinstance(carried, Reason):
             return _REFUSED[carried]
-        given = [raw for raw in map(decode, carried.values) if raw is not None]
+        written, carried_time = carried
+        given = [raw for raw in map(decode, written) if raw is not None]
         if not given:
             return _REFUSED[Reason.MALFORMED_CREDENTIAL]
-        time = timestamp(inputs, carried)
+        time = timestamp(inputs, carried_time)
         if isinstance(time, Reason):
             return _REFUSED[time]
         signed = message(inputs, time or b"")
         if isinstance(signed, Reason):
             return _REFUSED[signed]
-        matched = [key_id for key_id, match in current if match(signed, given)]
+        matched = [key for key, match in current if match(signed, given)]
         if not matched:
             return _REFUSED[Reason.WRONG_CREDENTIAL]
         objection = digest_differs(inputs)
@@ -143,7 +145,7 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
         if isinstance(skew, Reason):
             return _REFUSED[skew]
         return Verdict(
-            accepted=True, key_id=matched[0], delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
+            accepted=True, key_id=matched[0].id, delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
         )
 
     return verify
@@ -201,14 +203,14 @@ def _no_message(_inputs: Inputs, _time: bytes) -> bytes | Reason:
 
 def _compile_timestamp(
     descriptor: Descriptor, slots: Slots
-) -> tuple[Callable[[Inputs, Carried], bytes | Reason | None], _Window]:
+) -> tuple[Callable[[Inputs, bytes | None], bytes | Reason | None], _Window]:
     """Return the reader of the raw timestamp and the judge of its window, which runs only after a match."""
     rule = descriptor.timestamp
     if rule is None:
         return lambda _inputs, _carried: None, lambda _time, _now: None
     needed = rule.enforce or descriptor.has(PartKind.TIMESTAMP)
     if rule.place.origin in (Origin.KV, Origin.INDEX):
-        return lambda _inputs, carried: _required(carried.timestamp, needed), _compile_window(rule)
+        return lambda _inputs, carried: _required(carried, needed), _compile_window(rule)
     read = compile_reader(rule.place, slots)
     return lambda inputs, _carried: _required(read(inputs), needed), _compile_window(rule)
 

@@ -1,0 +1,82 @@
+"""The grammar refuses what it would have to guess, and names the member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hookgate.scheme.descriptor import InvalidDescriptor, Origin, Place, SchemeType
+from hookgate.scheme.grammar import parse
+
+HMAC: dict[str, Any] = {"type": "hmac", "header": "X-S"}
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [
+        ({}, "type"),
+        ({"type": "magic"}, "type"),
+        ({"type": "hmac"}, "header"),
+        ({**HMAC, "source": {"query": "s"}}, "source"),
+        ({**HMAC, "header": "X S"}, "header"),
+        ({**HMAC, "header": "X-S\r\nX-T"}, "header"),
+        ({**HMAC, "header": ""}, "header"),
+        ({**HMAC, "headr": "X-T"}, "headr"),
+        ({**HMAC, "algorithm": "md5"}, "algorithm"),
+        ({**HMAC, "algorithm": "ed25519"}, "algorithm"),
+        ({**HMAC, "encoding": "base32"}, "encoding"),
+        ({**HMAC, "key": "pem"}, "key"),
+        ({**HMAC, "prefix": "ü="}, "prefix"),
+        ({**HMAC, "prefix": "v1=", "format": {"kvList": {"key": "v1"}}}, "prefix"),
+        ({**HMAC, "format": "xml"}, "format"),
+        ({**HMAC, "format": {"kvList": {}}}, "format"),
+        ({**HMAC, "format": {"list": {"separator": "|"}}}, "format"),
+        ({**HMAC, "message": []}, "message"),
+        ({**HMAC, "message": ["boddy"]}, "message[0]"),
+        ({**HMAC, "message": ["body", {"cookie": "x"}]}, "message[1]"),
+        ({**HMAC, "message": [{"literal": "x"}]}, "message"),
+        ({**HMAC, "message": ["timestamp", "body"]}, "message"),
+        ({**HMAC, "timestamp": {"header": "X-T"}}, "timestamp"),
+        ({**HMAC, "timestamp": {"kv": "t"}, "message": ["timestamp", "body"]}, "timestamp"),
+        ({**HMAC, "timestamp": {"header": "X-T", "tolerance": 0}, "message": ["timestamp"]}, "timestamp.tolerance"),
+        ({**HMAC, "timestamp": {"header": "X-T", "enforce": "no"}, "message": ["timestamp"]}, "timestamp.enforce"),
+        ({**HMAC, "timestamp": {"header": "X-T", "format": "iso"}, "message": ["timestamp"]}, "format"),
+        ({"type": "hmac", "source": {"json": "sig"}}, "message"),
+        ({"type": "hmac", "source": {"query": "sig"}, "message": ["url", "body"]}, "message"),
+        ({**HMAC, "bodyDigest": {"query": "h"}, "message": ["body"]}, "bodyDigest"),
+        ({**HMAC, "deliveryId": {"query": "id"}}, "deliveryId"),
+        ({"type": "token", "header": "X-T", "algorithm": "sha256"}, "algorithm"),
+        ({"type": "signature", "header": "X-S"}, "algorithm"),
+        ({"type": "none", "header": "X-S"}, "header"),
+        ({"type": "basic", "prefix": "Basic "}, "prefix"),
+        ({"type": "token", "source": {"anyHeader": []}}, "source"),
+        ({"type": "token", "source": {"cookie": "x"}}, "source"),
+    ],
+)
+def test_an_invalid_document_names_its_member(document: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidDescriptor) as caught:
+        parse(document)
+    assert caught.value.error.field == field
+
+
+def test_header_is_short_for_a_source() -> None:
+    assert parse(HMAC) == parse({"type": "hmac", "source": {"header": "X-S"}})
+
+
+def test_basic_stands_in_authorization_unless_said_otherwise() -> None:
+    assert parse({"type": "basic"}).source == Place(origin=Origin.HEADER, name="Authorization")
+
+
+def test_a_timestamp_of_a_covered_body_needs_no_part_of_its_own() -> None:
+    assert parse({**HMAC, "timestamp": {"json": "sentAt"}}).timestamp is not None
+
+
+def test_an_unsigned_timestamp_is_possible_only_unenforced() -> None:
+    assert parse({**HMAC, "timestamp": {"header": "X-T", "enforce": False}}).timestamp is not None
+
+
+def test_defaults_are_the_common_case() -> None:
+    parsed = parse(HMAC)
+    assert (parsed.type, parsed.algorithm.value, parsed.encoding.value) == (SchemeType.HMAC, "sha256", "hex")
+    assert parsed.covers_body
