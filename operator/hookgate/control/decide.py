@@ -186,8 +186,8 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
 
 
 def _repair(wanted: dict[str, Any], found: Object) -> Step:
-    if found.get("immutable"):
-        return Step(verb=Verb.DELETE, object=found)  # the next look creates it anew
+    if found.get("immutable") or found.get("type") != wanted["type"]:
+        return Step(verb=Verb.DELETE, object=found)  # neither can be changed; the next look creates it anew
     if set(found.get("data") or ()) - set(wanted["data"]):
         return Step(verb=Verb.REPLACE, object=objects.overwritten(wanted, found))
     return Step(verb=Verb.APPLY, object=objects.at(wanted, found))
