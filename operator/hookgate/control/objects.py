@@ -162,7 +162,8 @@ def differs(wanted: Object, found: Object) -> bool:
     """Tell whether applying ``wanted`` would change ``found``, looking at what is wanted alone.
 
     Maps are compared by the wanted keys, except for a Secret's data, which is ours as a whole. Lists are compared as
-    wholes, member by member in the same way, since the server adds defaults inside them.
+    wholes, member by member in the same way, since the server adds defaults inside them; owner references are a set,
+    to which others may add theirs.
     """
     if wanted.get("kind") == "Secret" and dict(wanted.get("data", {})) != dict(found.get("data") or {}):
         return True
@@ -171,7 +172,10 @@ def differs(wanted: Object, found: Object) -> bool:
 
 def _covers(wanted: Any, found: Any) -> bool:
     if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(k in found and _covers(v, found[k]) for k, v in wanted.items())
+        return isinstance(found, Mapping) and all(
+            k in found and (_holds(v, found[k]) if k == "ownerReferences" else _covers(v, found[k]))
+            for k, v in wanted.items()
+        )
     if isinstance(wanted, list):
         return (
             isinstance(found, list)
@@ -179,6 +183,10 @@ def _covers(wanted: Any, found: Any) -> bool:
             and all(_covers(w, f) for w, f in zip(wanted, found, strict=True))
         )
     return bool(wanted == found)
+
+
+def _holds(wanted: Any, found: Any) -> bool:
+    return isinstance(found, list) and all(any(_covers(w, f) for f in found) for w in wanted)
 
 
 def _route_meta(uid: str, host: Host, namespace: str) -> dict[str, Any]:
