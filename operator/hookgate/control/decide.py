@@ -78,7 +78,8 @@ def _present(case: Case) -> Plan:
 def _outcome(
     case: Case, findings: tuple[Finding, ...], binding: Binding | None, digest: str | None, *, confirmed: bool
 ) -> Outcome:
-    shown = all(f.reason != "SecretNameTaken" for f in findings)
+    taken = any(f.reason == "SecretNameTaken" for f in findings)
+    known = (case.observed.manifest.get("status") or {}).get("secretName")
     return Outcome(
         manifest=case.observed.manifest,
         generation=case.endpoint.generation,
@@ -91,7 +92,7 @@ def _outcome(
         host=case.host,
         route=next(iter(case.observed.routes), None),
         header=case.header,
-        secret_name=case.endpoint.spec.secret_name if shown else None,
+        secret_name=known if taken else case.endpoint.spec.secret_name,
         now=case.observed.now,
     )
 
@@ -179,7 +180,7 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
         steps.append(Step(verb=Verb.CREATE, object=wanted))
     elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
         steps.append(_repair(wanted, found))
-    if confirmed:
+    if confirmed and (found is None or objects.owned_by(found, case.endpoint.uid)):
         others = [s for s in case.observed.connections if s is not found]
         steps += [Step(verb=Verb.DELETE, object=s) for s in others if objects.owned_by(s, case.endpoint.uid)]
     return steps
