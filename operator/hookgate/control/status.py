@@ -60,8 +60,8 @@ def status_of(outcome: Outcome) -> dict[str, Any]:
         digest = outcome.digest if outcome.confirmed else before.get("bindingDigest")
         if digest:
             shown["bindingDigest"] = digest
-    elif any(f.reason in ("SecretLost", "BindingUnreadable") for f in outcome.findings):
-        # The only memory that there ever was a secret: keep it until a rotation is asked for.
+    elif outcome.state is not State.ABSENT:
+        # The only memory that there ever was a secret: whatever the endpoint is refused for, it is not forgotten.
         shown.update({k: before[k] for k in ("secretName", "rotated") if k in before})
     placed = merge(before.get("conditions") or (), conditions(outcome), rfc3339(outcome.now))
     shown["conditions"] = [c.to_object() for c in placed]
