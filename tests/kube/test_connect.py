@@ -236,6 +236,7 @@ def test_the_light_way_refuses_plugins(tmp_path: Path) -> None:
         {"clusters": []},
         {"users": [{"name": "me", "user": {"token": "hunter2", "client-certificate-data": "!hunter2"}}]},
         {"users": [{"user": {"token": "hunter2"}}]},
+        {"users": [{"name": "me", "token": "hunter2"}]},
         {"contexts": None},
     ],
 )

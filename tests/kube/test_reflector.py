@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
+from hookgate.kube import reflector as reflector_module
 from hookgate.kube.api import SECRETS, Api
 from hookgate.kube.light import NoToken
 from hookgate.kube.reflector import MultiReflector, Reflector, backoff
@@ -272,6 +275,27 @@ def test_a_silent_stream_is_replaced() -> None:
                 server.put("a", quiet=True)
                 await eventually(lambda: told.changes, "what the silent stream never told")
                 assert (len(server.requests("list")), reflector.failure) == (1, None)
+
+    run(test())
+
+
+def test_silence_does_not_add_up_to_a_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind where nothing happens is watched without ever longer gaps; an answer that is an error does add up."""
+    failures: list[int] = []
+
+    def recorded(count: int, chance: float, retry_after: float | None = None) -> float:
+        failures.append(count)
+        return 0.0
+
+    monkeypatch.setattr(reflector_module, "backoff", recorded)
+
+    async def test() -> None:
+        async with FakeApiServer() as server:
+            for answer in (failing(500, "InternalError"), failing(500, "InternalError"), silent, silent):
+                server.next("watch", answer)
+            async with reflecting(server, Told(), silence_s=0.05):
+                await eventually(lambda: len(failures) >= 4, "four watches that ended")
+            assert failures[:4] == [1, 2, 0, 0]
 
     run(test())
 
