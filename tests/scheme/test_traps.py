@@ -116,6 +116,12 @@ def test_a_list_of_changes_is_refused_when_one_lacks_the_state() -> None:
     assert not of("microsoft-graph", Call(headers={}, body=body)).accepted
 
 
+def test_a_list_of_changes_is_refused_when_one_has_another_state() -> None:
+    changes = [{"clientState": TEXT.decode()}, {"clientState": "another"}]
+    body = json.dumps({"value": changes}).encode()
+    assert of("microsoft-graph", Call(headers={}, body=body)).reason is Reason.DUPLICATE_CREDENTIAL
+
+
 def test_the_algorithm_is_the_descriptors_and_never_the_headers() -> None:
     sha1 = {"X-Hub-Signature-256": "sha1=" + hexed(BODY, algorithm="sha1")}
     assert judge(GITHUB, sha1, key(TEXT), body=BODY).reason is Reason.MALFORMED_CREDENTIAL
