@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hookgate.control import keys as keyring
-from hookgate.control.checks import Case, recoverable, secret_key_name
+from hookgate.control.checks import Case, recoverable, rotation_seen_in_status, secret_key_name
 from hookgate.control.objects import secret_data, target_url
 from hookgate.control.values import Finding, Serve
 from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key, RetiredPath
@@ -121,6 +121,8 @@ def _paths(case: Case) -> tuple[str | None, tuple[RetiredPath, ...]]:
 
 def _rotated(case: Case) -> dict[str, str]:
     """Return every rotation request seen so far. One for a URL that does not exist yet is met by making it."""
+    if case.binding is None and recoverable(case):
+        return rotation_seen_in_status(case)  # what was asked for since the loss is done on the next look
     before = case.binding.rotated if case.binding else {}
     url = case.endpoint.spec.rotate_url
     return {**before, **keyring.rotation_requests(case.endpoint), **({URL_REQUEST: url} if url else {})}

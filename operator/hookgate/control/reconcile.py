@@ -63,12 +63,11 @@ class Reconciler:
         Raises `ClusterError` when a read or write did not happen; what was done until then stays done.
         """
         served: Served | None = None
-        fresh = draw(self._entropy)
         for _ in range(MOST_ROUNDS):
             manifest = self._cluster.endpoint(request)
             if manifest is None:
                 return None
-            plan = decide(await self._observe(manifest, served, fresh))
+            plan = decide(await self._observe(manifest, served))
             for step in plan.steps:
                 await self._cluster.execute(step)
             if plan.awaits:
@@ -78,7 +77,7 @@ class Reconciler:
                 return plan.again
         raise RoundsExceeded(f"{request}: deciding does not settle")
 
-    async def _observe(self, manifest: Object, served: Served | None, fresh: Fresh) -> Observed:
+    async def _observe(self, manifest: Object, served: Served | None) -> Observed:
         cluster, settings = self._cluster, self._settings()
         uid, namespace = uid_of(manifest), str(meta(manifest).get("namespace"))
         names = names_of(manifest)
@@ -102,7 +101,7 @@ class Reconciler:
             # Looking through all bindings is for the rare case that one was lost.
             segment_taken=binding is None and self._segment_taken(connections, names, uid),
             now=self._clock(),
-            fresh=fresh,
+            fresh=draw(self._entropy),
         )
 
     def _segment_taken(self, connections: tuple[Object, ...], names: Names, uid: str) -> bool:
@@ -128,7 +127,7 @@ class Reconciler:
 
 
 def draw(entropy: Callable[[int], bytes]) -> Fresh:
-    """Draw the randomness of one reconciliation."""
+    """Draw the randomness of one decision."""
     raw = entropy(20 + 32 + 16 + 4 * 8)
     return Fresh(
         segment=base64.b32encode(raw[:20]).decode().lower(),

@@ -19,7 +19,7 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
-    """Randomness for one reconciliation, drawn beforehand so that deciding stays pure.
+    """Randomness for one decision, drawn beforehand so that deciding stays pure.
 
     ``segment`` is 160 bits in the path's alphabet, ``secret`` 32 bytes, ``nonce`` and ``ids`` hex.
     """
