@@ -254,18 +254,17 @@ def target_service_exists(case: Case) -> Finding | None:
 
 
 def recoverable(case: Case) -> bool:
-    """Tell whether a lost binding can be rebuilt from the connection Secret.
+    """Tell whether a lost binding can be rebuilt: a secret from the connection Secret, the path from there or status.
 
     The status must tell that there was one. A tenant can write Secrets, owner references included, but no status: so
     nobody plants a path or a key of their choice on an endpoint that has none yet.
     """
     found = case.connection
-    if (
-        found is None
-        or not case.had_secret
-        or not owned_by(found, case.endpoint.uid)
-        or isinstance(case.scheme, Unresolvable)
-    ):
+    if not case.had_secret or isinstance(case.scheme, Unresolvable):
+        return False
+    if not case.generates:
+        return True  # it is about the path alone
+    if found is None or not owned_by(found, case.endpoint.uid):
         return False
     key = secret_key_name(case.endpoint)
     observed = case.observed

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from hookgate.control import keys as keyring
 from hookgate.control.checks import Case, recoverable, rotation_seen_in_status, secret_key_name
-from hookgate.control.objects import secret_data, target_url
-from hookgate.control.values import Finding, Serve
+from hookgate.control.objects import owned_by, secret_data, target_url, uid_of
+from hookgate.control.values import Finding, Object, Serve
 from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key, RetiredPath
 from hookgate.model.endpoint import ANNOTATION_SUSPEND, PATH_PREFIX, AuthType, State, WebhookEndpoint
 from hookgate.scheme.presets import Resolved
@@ -129,10 +129,18 @@ def _rotated(case: Case) -> dict[str, str]:
 
 
 def _recovered_segment(case: Case) -> str | None:
-    """Return the path that a lost binding had, as the connection Secret tells, unless another endpoint has it now."""
-    if not recoverable(case) or case.connection is None or case.observed.segment_taken:
+    """Return the path that a lost binding had, unless another endpoint has it now."""
+    if not recoverable(case) or case.observed.segment_taken:
         return None
-    return segment_of(secret_data(case.connection).get("url", b"").decode("ascii", "replace"))
+    return told_segment(case.observed.manifest, case.connection)
+
+
+def told_segment(manifest: Object, connection: Object | None) -> str | None:
+    """Return the path that an endpoint was told to have: by its status, else by its own connection Secret."""
+    in_status = segment_of(str((manifest.get("status") or {}).get("url") or ""))
+    if in_status is not None or connection is None or not owned_by(connection, uid_of(manifest)):
+        return in_status
+    return segment_of(secret_data(connection).get("url", b"").decode("ascii", "replace"))
 
 
 def segment_of(url: str) -> str | None:

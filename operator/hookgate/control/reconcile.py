@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from hookgate.config.platform import PlatformConfig
 from hookgate.control.cluster import Cluster, Receivers, Request
 from hookgate.control.decide import decide
-from hookgate.control.names import Names, names_of
-from hookgate.control.next_binding import segment_of
-from hookgate.control.objects import meta, owned_by, secret_data, uid_of
+from hookgate.control.names import names_of
+from hookgate.control.next_binding import told_segment
+from hookgate.control.objects import meta, uid_of
 from hookgate.control.status import ready_of
 from hookgate.control.values import Fresh, Object, Observed, Plan, Served
 from hookgate.scheme.presets import Presets
@@ -99,17 +99,15 @@ class Reconciler:
             served=served,
             elders=cluster.elders(manifest),
             # Looking through all bindings is for the rare case that one was lost.
-            segment_taken=binding is None and self._segment_taken(connections, names, uid),
+            segment_taken=binding is None and self._segment_taken(manifest, connections, names.connection),
             now=self._clock(),
             fresh=draw(self._entropy),
         )
 
-    def _segment_taken(self, connections: tuple[Object, ...], names: Names, uid: str) -> bool:
-        found = next((s for s in connections if meta(s)["name"] == names.connection and owned_by(s, uid)), None)
-        if found is None:
-            return False
-        segment = segment_of(secret_data(found).get("url", b"").decode("ascii", "replace"))
-        return segment is not None and self._cluster.segment_taken(segment, uid)
+    def _segment_taken(self, manifest: Object, connections: tuple[Object, ...], connection: str) -> bool:
+        named = next((s for s in connections if meta(s)["name"] == connection), None)
+        segment = told_segment(manifest, named)
+        return segment is not None and self._cluster.segment_taken(segment, uid_of(manifest))
 
     async def _report(self, manifest: Object, plan: Plan) -> None:
         """Write the status if it says anything new, and an Event if readiness changed."""

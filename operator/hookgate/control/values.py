@@ -52,7 +52,7 @@ class Observed:
     ``references`` holds each referenced Secret by name, None where there is none with our label. ``service_base``
     replaces the target Service's address outside a cluster. ``routes`` are all Ingresses and HTTPRoutes that name the
     uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
-    binding already has the path that this endpoint would recover.
+    binding already has the path that this endpoint was told to have.
     """
 
     manifest: Object
