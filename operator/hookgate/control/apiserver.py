@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.mirror import Mirror
-from hookgate.control.objects import LABEL_ROLE, meta, secret_data, uid_of
+from hookgate.control.objects import (
+    LABEL_ROLE,
+    ROLE_BINDING,
+    ROLE_CONNECTION,
+    ROLE_RETAINED,
+    ROLE_ROUTE,
+    meta,
+    secret_data,
+    uid_of,
+)
 from hookgate.control.population import Population
 from hookgate.control.values import Object, Step, Verb
 from hookgate.kube import events
@@ -21,9 +30,9 @@ from hookgate.kube.resources import HTTPROUTES, INGRESSES, SECRETS, WEBHOOKENDPO
 from hookgate.model import binding as contract
 from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE
 
-SELECT_BINDINGS = f"{LABEL_ROLE}=binding"
-SELECT_CONNECTIONS = f"{LABEL_ROLE}=connection"
-SELECT_ROUTES = f"{LABEL_ROLE}=route"
+SELECT_BINDINGS = f"{LABEL_ROLE}={ROLE_BINDING}"
+SELECT_CONNECTIONS = f"{LABEL_ROLE}={ROLE_CONNECTION}"
+SELECT_ROUTES = f"{LABEL_ROLE}={ROLE_ROUTE}"
 SELECT_REFERABLE = f"{LABEL_REFERABLE}=true"
 
 
@@ -103,6 +112,10 @@ class ApiServerCluster:
     def elders(self, manifest: Object) -> int:
         return self._population.elders(manifest)
 
+    async def retained(self, uid: str) -> Object | None:
+        found = await self._get(SECRETS, self.binding_namespace, uid)
+        return found if found is not None and _role(found) == ROLE_RETAINED else None
+
     def referenced(self, namespace: str, name: str) -> Object | None:
         return self._mirrors.referable.get(namespace, name)
 
@@ -115,19 +128,29 @@ class ApiServerCluster:
     async def binding(self, uid: str, *, sure: bool) -> Object | None:
         found = self._mirrors.bindings.get(self.binding_namespace, uid)
         if found is None and sure:
-            found = await self._live(SECRETS, self._mirrors.bindings, self.binding_namespace, uid)
+            found = await self._get(SECRETS, self.binding_namespace, uid)
+            if found is not None and _role(found) != ROLE_BINDING:
+                return None
+            if found is not None:
+                self._mirrors.bindings.wrote(found)
         return found
 
     async def connections(self, namespace: str, uid: str, name: str, *, sure: bool) -> tuple[Object, ...]:
         mirror = self._mirrors.connections
         found = {str(meta(s)["name"]): s for s in mirror.of(uid) if meta(s).get("namespace") == namespace}
         named = found.get(name) or mirror.get(namespace, name)
-        if named is None and (sure or (namespace, name) in self._taken):
+        if named is None and (sure or (namespace, name) in self._taken or self._told_taken(uid)):
             # One without our labels is not in the mirror, and must not get in: the watch would never take it out.
             named = await self._get(SECRETS, namespace, name)
             if named is None:
                 self._taken.discard((namespace, name))
         return tuple({**found, **({name: named} if named else {})}.values())
+
+    def _told_taken(self, uid: str) -> bool:
+        """Tell whether an endpoint's status says that the name is taken: what an operator before this one found out."""
+        request = self._population.by_uid(uid)
+        status = ((self._population.get(request) if request else None) or {}).get("status") or {}
+        return any(c.get("reason") == "SecretNameTaken" for c in status.get("conditions") or ())
 
     async def routes(self, uid: str, *, sure: bool) -> tuple[Object, ...]:
         found: list[Object] = []
@@ -215,7 +238,9 @@ class ApiServerCluster:
         return kinds
 
     def _wrote(self, mirror: Mirror | None, obj: Object) -> None:
-        if mirror is not None:
+        if mirror is self._mirrors.bindings and _role(obj) != ROLE_BINDING:
+            mirror.deleted(obj)  # the watch tells of it as a deletion, too
+        elif mirror is not None:
             mirror.wrote(obj)
         elif meta(obj).get("deletionTimestamp") and not meta(obj).get("finalizers"):
             self._population.remove(obj)
@@ -245,7 +270,7 @@ class ApiServerCluster:
                 self._population.remove(obj)
             else:
                 self._population.put(found)
-        elif found is not None and mirror is self._mirrors.connections and not _labelled(found):
+        elif found is not None and mirror is self._mirrors.connections and _role(found) != ROLE_CONNECTION:
             self._taken.add((namespace, name))
         elif found is not None:
             mirror.wrote(found)
@@ -253,8 +278,9 @@ class ApiServerCluster:
             mirror.deleted(obj)
 
 
-def _labelled(obj: Object) -> bool:
-    return (meta(obj).get("labels") or {}).get(LABEL_ROLE) == "connection"
+def _role(obj: Object) -> str | None:
+    role = (meta(obj).get("labels") or {}).get(LABEL_ROLE)
+    return str(role) if role else None
 
 
 def _translated(error: ApiError) -> ClusterError:
