@@ -5,8 +5,23 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.fixtures import _cluster_restored, control_plane, gateway_crds, namespace, process_control
+from tests.cluster.operated import operated, plane, target, team, teams
 
-__all__ = ["_cluster_restored", "control_plane", "gateway_crds", "namespace", "process_control"]
+__all__ = [
+    "_cluster_restored",
+    "control_plane",
+    "gateway_crds",
+    "namespace",
+    "operated",
+    "plane",
+    "process_control",
+    "target",
+    "team",
+    "teams",
+]
+
+#: Fixtures that start a control plane, with the xdist group of the tests that share it.
+_GROUPS = {"control_plane": "cluster", "operated": "operator"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -16,9 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test that uses the control plane is marked `cluster`, and kept in one xdist worker if that may be."""
+    """Every test that uses a control plane is marked `cluster`, and kept with its like in one xdist worker."""
     for item in items:
-        if "control_plane" in getattr(item, "fixturenames", ()):
+        for group in (_GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in _GROUPS):
             item.add_marker(pytest.mark.cluster)
             if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("cluster"))
+                item.add_marker(pytest.mark.xdist_group(group))

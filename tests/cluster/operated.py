@@ -1,0 +1,78 @@
+"""Fixtures for tests of Hookgate itself on a real API server: `plane`, `team`, `teams`, `target`.
+
+One installation per pytest process, on a control plane of its own: it keeps an audit log, and an operator for the whole
+cluster would act on the objects of every other test.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.cluster import binaries
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.fixtures import aloud, refuse
+from tests.cluster.plane import Plane, audited, configuration, installed
+from tests.cluster.processes import free_port
+from tests.cluster.target import Target
+from tests.cluster.team import Team
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[Target]:
+    """The teams' service."""
+    with Target() as serving:
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def operated(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterator[Plane]:
+    """An API server with the kustomize base, and operator and receiver running with the rights that it gives."""
+    folder = tmp_path_factory.mktemp("operated")
+    try:
+        found = binaries.locate(say=aloud(pytestconfig))
+        gateway = binaries.gateway_crds(say=aloud(pytestconfig))
+    except binaries.Unavailable as reason:
+        refuse(pytestconfig, str(reason))
+    with ControlPlane(folder, binaries=found, apiserver_flags=audited(folder)) as cluster:
+        cluster.install_crds(gateway)
+        installed(cluster)
+        ports = [free_port() for _ in range(3)]
+        plane = Plane(folder, cluster, configuration(target.url, [ports[1]]), ports)
+        try:
+            plane.start()
+            yield plane
+        finally:
+            plane.stop()
+
+
+@pytest.fixture
+def plane(operated: Plane) -> Iterator[Plane]:
+    """The installation; whatever a test did to its processes and configuration is undone afterwards."""
+    yield operated
+    operated.restore()
+
+
+@pytest.fixture
+def teams(plane: Plane, target: Target) -> Iterator[Callable[[], Team]]:
+    """Makes teams, each with a fresh namespace. Their deletion is asked for and not waited for."""
+    names: list[str] = []
+
+    def make() -> Team:
+        name = f"test-{secrets.token_hex(5)}"
+        plane.cluster.kubectl("create", "namespace", name)
+        names.append(name)
+        return Team(plane, target, name)
+
+    yield make
+    plane.restore()
+    if names:
+        plane.cluster.kubectl("delete", "namespace", *names, "--wait=false", "--ignore-not-found")
+
+
+@pytest.fixture
+def team(teams: Callable[[], Team]) -> Team:
+    """One team."""
+    return teams()

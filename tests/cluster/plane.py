@@ -1,0 +1,320 @@
+"""Hookgate itself under test: operator and receiver as processes of their own, with no more rights than manifests give.
+
+`Plane` starts a control plane, applies the kustomize base as shipped, and runs both processes under the service
+accounts of that base. Everything that either of them writes to the API server is counted by the server's own audit log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.processes import Server, Watchdog, free_port, wait_until
+from tests.cluster.rest import Rest
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "hookgate-system"
+BINDINGS = "hookgate-bindings"
+OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:hookgate-operator"
+RECEIVER_USER = f"system:serviceaccount:{SYSTEM}:hookgate-receiver"
+
+#: One host for each way of exposing, for every test's namespace, and one that is for nobody here.
+HOST, GATEWAY_HOST, BARE_HOST, FOREIGN_HOST = (
+    f"{name}.example.com" for name in ("hooks", "gateway", "bare", "somebody-elses")
+)
+
+_OPERATOR = """
+import asyncio, logging, sys
+from pathlib import Path
+from hookgate.control.operator import CannotRun, Options, run_operator
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+options = Options(config=Path(sys.argv[1]), kubeconfig=sys.argv[2], health=("127.0.0.1", int(sys.argv[3])))
+try:
+    asyncio.run(run_operator(options))
+except CannotRun as error:
+    sys.exit(f"hookgate operator: {error}")
+"""
+_RECEIVER = """
+import asyncio, logging, sys
+from hookgate.kube.api import Api
+from hookgate.receiver.kube_source import KubeSource
+from hookgate.receiver.process import run_receiver
+from hookgate.receiver.settings import ReceiverSettings
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+async def main(kubeconfig, public, private):
+    settings = ReceiverSettings(
+        host="127.0.0.1", port=public, private_host="127.0.0.1", private_port=private, drain_delay=0.0, grace=2,
+        loopback_targets=True,
+    )
+    async with await Api.connect(kubeconfig=kubeconfig) as api:
+        await run_receiver(settings, KubeSource(api))
+asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+"""
+_AUDIT_POLICY = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived", "ResponseStarted"],
+    "rules": [{"level": "Metadata", "users": [OPERATOR_USER, RECEIVER_USER]}, {"level": "None"}],
+}
+_READS = ("get", "list", "watch")
+#: What the operator logs when it leads, with full caches, and what it does on a good new configuration.
+_WORKING, _RELOADED = "working on ", "new configuration in force"
+_END_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One request that asked for a change, as the API server's audit log tells it; ``status`` is the HTTP answer."""
+
+    user: str
+    verb: str
+    resource: str
+    namespace: str
+    name: str
+    status: int
+
+
+class Program(Server):
+    """A server of the harness that can also be ended by a chosen signal and tells how it ended."""
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit code (negative: ended by that signal)."""
+        assert self._process is not None, f"{self.name} does not run"
+        self._process.send_signal(number)
+        code = self._process.wait(_END_SECONDS)
+        self._watchdog.forget(self._process.pid)
+        self._process = None
+        return code
+
+    def exit_code(self, seconds: float = 30.0) -> int:
+        """Wait until it ends by itself and return the exit code."""
+        assert self._process is not None, f"{self.name} does not run"
+        code = self._process.wait(seconds)
+        self._watchdog.forget(self._process.pid)
+        self._process = None
+        return code
+
+
+class Plane:
+    """A whole installation. ``configuration`` is hookgate.yaml as tests find it; ``configure`` changes it."""
+
+    def __init__(self, folder: Path, cluster: ControlPlane, configuration: dict[str, Any], ports: list[int]) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.configuration = configuration
+        self.public, self.private, self.health = ports
+        self.config_file = folder / "hookgate.yaml"
+        self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token)
+        self._watchdog = Watchdog()
+        self._audit_log = cluster.folder / "audit.log"
+        self.configure(configuration)
+        operator = cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
+        receiver = cluster.kubeconfig_for(SYSTEM, "hookgate-receiver")
+        self.operator = self.program("operator", _OPERATOR, self.config_file, operator, self.health)
+        self.receiver = self.program("receiver", _RECEIVER, receiver, self.public, self.private)
+
+    def program(self, name: str, code: str, *arguments: object) -> Program:
+        """A process of the project's own code, not yet started; its log is ``name``.log."""
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.folder),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        log = self.folder / f"{name}.log"
+        return Program(name, command, log=log, environment=environment, watchdog=self._watchdog)
+
+    def operator_with(self, name: str, config: Path, kubeconfig: Path) -> Program:
+        """Another operator, not yet started, for one that is meant to fail."""
+        return self.program(name, _OPERATOR, config, kubeconfig, free_port())
+
+    # Life -----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start what does not run, and wait until it is ready and works."""
+        if not self.receiver.running:
+            self.receiver.start()
+        if not self.operator.running:
+            before = self.operator_log().count(_WORKING)
+            self.launch_operator()
+            working = lambda: self.operator_log().count(_WORKING) > before  # noqa: E731 -- a wait's condition
+            wait_until(working, "the operator to lead and work", needs=[self.operator])
+        wait_until(self.operator_ready, "the operator to be ready", needs=[self.operator])
+        wait_until(self.receiver_ready, "the receiver to be ready", needs=[self.receiver])
+
+    def launch_operator(self) -> None:
+        """Start the operator and do not wait for anything."""
+        # A killed leader's lease runs out in a quarter of a minute: what the wait is like is not tested here.
+        self.admin.delete("Lease", SYSTEM, "hookgate-operator")
+        self.operator.start()
+
+    def stop(self) -> None:
+        """End both."""
+        for program in (self.operator, self.receiver):
+            program.stop(kill=True)
+        self._watchdog.close()
+
+    def restore(self) -> None:
+        """Undo what a test did to processes and configuration."""
+        self.cluster.restore()
+        self.configure(self.configuration)
+        self.start()
+
+    def restart_operator(self, number: signal.Signals) -> int:
+        """End the operator by a signal, start it again, wait until it is ready; the exit code of the one that ended."""
+        code = self.operator.end(number)
+        self.start()
+        return code
+
+    def operator_ready(self) -> bool:
+        """Whether the operator's probe says so."""
+        return self.operator.running and _probe(self.health, "/readyz") == 200
+
+    def receiver_ready(self) -> bool:
+        """Whether the receiver's probe says so."""
+        return self.receiver.running and _probe(self.private, "/readyz") == 200
+
+    # Configuration --------------------------------------------------------------------------------------------------
+
+    def configure(self, configuration: dict[str, Any] | str) -> None:
+        """Replace hookgate.yaml as a mounted ConfigMap does: at once, never half of it."""
+        text = configuration if isinstance(configuration, str) else yaml.safe_dump(configuration)
+        fresh = self.config_file.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.config_file)
+
+    def with_hosts(self, *names: str) -> dict[str, Any]:
+        """The usual configuration with these of its hosts only."""
+        return {**self.configuration, "hosts": [h for h in self.configuration["hosts"] if h["name"] in names]}
+
+    def reload(self, configuration: dict[str, Any] | str) -> None:
+        """Replace hookgate.yaml and wait until the operator took it in and woke every endpoint."""
+        seen = self.operator_log().count(_RELOADED)
+        self.configure(configuration)
+        self.wait(lambda: self.operator_log().count(_RELOADED) > seen, "the new configuration")
+
+    # What is seen ---------------------------------------------------------------------------------------------------
+
+    def operator_log(self) -> str:
+        """Everything that operators wrote so far."""
+        return self.operator.log.read_text(errors="replace") if self.operator.log.exists() else ""
+
+    def receiver_log(self) -> str:
+        """Everything that receivers wrote so far."""
+        return self.receiver.log.read_text(errors="replace") if self.receiver.log.exists() else ""
+
+    def mark(self) -> int:
+        """A place in the audit log, for `writes`."""
+        return self._audit_log.stat().st_size
+
+    def writes(self, since: int) -> list[Write]:
+        """Every change that operator or receiver asked the API server for since a `mark`, done or refused.
+
+        Without renewals of the Lease that tells who leads.
+        """
+        with self._audit_log.open("rb") as log:
+            log.seek(since)
+            told = [_write(json.loads(line)) for line in log.read().splitlines()]
+        return [each for each in told if each.verb not in _READS and each.resource != "leases"]
+
+    def quiet(self, seconds: float = 1.0) -> None:
+        """Wait until neither operator nor receiver has written anything for ``seconds``."""
+        since, mark = time.monotonic(), self.mark()
+
+        def silent() -> bool:
+            nonlocal since, mark
+            now = self.mark()
+            if self.writes(mark):
+                since = time.monotonic()
+            mark = now
+            return time.monotonic() - since >= seconds
+
+        self.wait(silent, "the operator to have nothing left to write")
+
+    def wait(self, condition: Callable[[], bool], what: str, *, seconds: float = 30.0) -> None:
+        """Wait for ``condition`` while both processes live."""
+        running = [program for program in (self.operator, self.receiver) if program.running]
+        wait_until(condition, what, seconds=seconds, needs=running)
+
+
+def audited(folder: Path) -> list[str]:
+    """Flags that make an API server write down, before it answers, what operator and receiver ask it for."""
+    policy = folder / "audit-policy.yaml"
+    policy.write_text(yaml.safe_dump(_AUDIT_POLICY))
+    return [
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={folder / 'audit.log'}",
+        "--audit-log-mode=blocking",
+        "--audit-log-maxsize=1000",
+    ]
+
+
+def installed(cluster: ControlPlane) -> None:
+    """Apply the kustomize base as shipped and wait until the new kind is served."""
+    command = [str(cluster.binaries.path("kubectl")), "kustomize", str(ROOT / "manifests" / "base")]
+    cluster.apply(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    cluster.install_crds(ROOT / "crds")
+    # The garbage collector learns of new kinds when it starts, or up to half a minute later.
+    cluster.restart_controller_manager()
+
+
+def configuration(target: str, receivers: list[int]) -> dict[str, Any]:
+    """The hookgate.yaml of most tests: four hosts, one target, receivers at fixed private ports."""
+    mine = ["test-*"]
+    return {
+        "apiVersion": "config.hookgate.dev/v1alpha1",
+        "kind": "HookgateConfiguration",
+        "hosts": [
+            {"name": HOST, "namespaces": mine, "exposure": "ingress", "className": "contour"},
+            {
+                "name": GATEWAY_HOST,
+                "namespaces": mine,
+                "exposure": "gateway",
+                "parentRefs": [{"name": "public", "namespace": "gateways"}],
+            },
+            {"name": BARE_HOST, "namespaces": mine, "exposure": "none"},
+            {"name": FOREIGN_HOST, "namespaces": ["somebody-else"], "exposure": "ingress"},
+        ],
+        "auth": {"allowedTypes": ["hmac", "token", "none"]},
+        "targets": {"urls": [{"prefix": target, "namespaces": mine}]},
+        "receiver": {"addresses": [f"http://127.0.0.1:{port}" for port in receivers]},
+    }
+
+
+def _probe(port: int, path: str) -> int:
+    """The status of a probe, 0 where nobody answers."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
+    except OSError:
+        return 0
+
+
+def _write(told: dict[str, Any]) -> Write:
+    about = told.get("objectRef", {})
+    return Write(
+        user=told["user"]["username"],
+        verb=told["verb"],
+        resource="/".join(part for part in (about.get("resource", ""), about.get("subresource", "")) if part),
+        namespace=about.get("namespace", ""),
+        name=about.get("name", ""),
+        status=told.get("responseStatus", {}).get("code", 0),
+    )
