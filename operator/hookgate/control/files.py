@@ -37,8 +37,12 @@ class Reading:
 
 @dataclass(slots=True)
 class _File:
-    """One file as last looked at. ``claims`` are in force; ``content`` is what its bytes say now."""
+    """One file as last looked at. ``claims`` are in force; ``content`` is what its bytes say now.
 
+    ``present``: it stands among the files that are served. What it claims yields to a file that does.
+    """
+
+    present: bool = False
     claims: tuple[Claim, ...] = ()
     content: Content = field(default_factory=Content)
     stamp: _Stamp | None = None
@@ -72,7 +76,8 @@ class ManifestFiles:
         for path in present:
             self._files.setdefault(path, _File())
         for path, file in list(self._files.items()):
-            if path in present:
+            file.present = path in present
+            if file.present:
                 file.missing = 0
                 if not away.keys() & {path, path.parent}:
                     _look(path, file)
@@ -112,25 +117,19 @@ class ManifestFiles:
         return [f"{path}: not among the paths that are served now; what it declared stays in force: {names}"]
 
     def _merge(self, problems: list[str], files: int) -> Reading:
-        """Join all claims. Where two claim one name, the one in force stays, else the first."""
+        """Join all claims; each name is one object's."""
         found: dict[tuple[str, Request], Claim] = {}
         ignored: list[str] = []
-        for _, file in sorted(self._files.items()):
+        # Files that are not there any more come last, and yield without a word: what they declared has moved.
+        for _, file in sorted(self._files.items(), key=lambda item: (not item[1].present, item[0])):
             problems += _told(file)
             ignored += file.content.ignored
             for claim in file.claims:
                 key = (claim.kind, claim.request)
                 other = found.setdefault(key, claim)
-                if other is claim:
-                    continue
-                winner, loser = other, claim
-                if claim.record.source == self._in_force.get(key) != other.record.source:
-                    winner, loser = claim, other
-                found[key] = winner
-                problems.append(
-                    f"{loser.where}: metadata.name: {claim.kind} {claim.request} stands in {winner.where} already, "
-                    "which stays in force; keep one of them"
-                )
+                if other is not claim and file.present:
+                    found[key], loser = self._judge(key, other, claim)
+                    problems.append(_rivalry(found[key], loser))
         self._in_force = {key: claim.record.source for key, claim in found.items()}
         return Reading(
             endpoints={q: claim.record for (kind, q), claim in found.items() if kind == KIND},
@@ -139,6 +138,19 @@ class ManifestFiles:
             ignored=tuple(ignored),
             files=files,
         )
+
+    def _judge(self, key: tuple[str, Request], first: Claim, second: Claim) -> tuple[Claim, Claim]:
+        """Return the winner and the loser: the one in force stays, else the first."""
+        if second.record.source == self._in_force.get(key) != first.record.source:
+            return second, first
+        return first, second
+
+
+def _rivalry(winner: Claim, loser: Claim) -> str:
+    return (
+        f"{loser.where}: metadata.name: {winner.kind} {winner.request} stands in {winner.where} already, which stays "
+        "in force; keep one of them"
+    )
 
 
 def _look(path: Path, file: _File) -> None:
