@@ -61,7 +61,7 @@ def _present(case: Case) -> Plan:
     raw = contract.encode(binding) if binding else None
     digest = contract.digest(raw) if raw else None
     writes = _binding_steps(observed, raw)
-    confirmed = not writes and _confirmed(observed, digest)
+    confirmed = raw is not None and raw == _stored(observed) and _confirmed(observed, digest)
     steps = [*(_finalizer_step(observed) if binding else ()), *writes]
     if binding is not None:
         steps += _connection_steps(case, binding, confirmed=confirmed)
@@ -99,11 +99,17 @@ def _outcome(
 
 def _confirmed(observed: Observed, digest: str | None) -> bool:
     """Tell whether receivers serve this binding. Once confirmed it stays so: a receiver's rollout is not our news."""
-    if digest is None:
-        return False
-    known = (observed.manifest.get("status") or {}).get("bindingDigest")
-    served = observed.served
-    return known == digest or (served is not None and served.digest == digest and served.by_all)
+    if observed.served is not None and _asked(observed, digest):
+        return observed.served.by_all
+    return digest is not None and _last_confirmed(observed) == digest
+
+
+def _last_confirmed(observed: Observed) -> str | None:
+    return (observed.manifest.get("status") or {}).get("bindingDigest")
+
+
+def _stored(observed: Observed) -> bytes | None:
+    return objects.secret_data(observed.binding).get(contract.DATA_KEY) if observed.binding is not None else None
 
 
 def _asked(observed: Observed, digest: str | None) -> bool:

@@ -57,9 +57,10 @@ def status_of(outcome: Outcome) -> dict[str, Any]:
             shown["secretName"] = outcome.secret_name
         if binding.rotated:
             shown["rotated"] = dict(binding.rotated)
-        digest = outcome.digest if outcome.confirmed else before.get("bindingDigest")
-        if digest:
-            shown["bindingDigest"] = digest
+        if outcome.confirmed:
+            shown["bindingDigest"] = outcome.digest
+        elif before.get("bindingDigest") not in (None, outcome.digest):
+            shown["bindingDigest"] = before["bindingDigest"]
     elif outcome.state is not State.ABSENT:
         # The only memory that there ever was a secret: whatever the endpoint is refused for, it is not forgotten.
         shown.update({k: before[k] for k in ("secretName", "rotated") if k in before})
