@@ -183,7 +183,9 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
     found, steps = case.connection, list[Step]()
     wanted = objects.connection_secret(case.endpoint, _connection_data(case, binding))
     if found is None:
-        steps.append(Step(verb=Verb.CREATE, object=wanted))
+        # Nobody was told anything yet, or the receivers know what is told here.
+        if confirmed or _last_confirmed(case.observed) is None:
+            steps.append(Step(verb=Verb.CREATE, object=wanted))
     elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
         steps.append(_repair(wanted, found))
     if confirmed and (found is None or objects.owned_by(found, case.endpoint.uid)):
