@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.receiver.rig import House, settings
+from tests.receiver.rig import House, bounds, settings
 
 
 @pytest.fixture(scope="session")
 def house() -> Iterator[House]:
     """A running receiver and target."""
-    with House(settings()).running() as running:
+    with House(settings(bounds=bounds(head_seconds=60))).running() as running:
         yield running

@@ -197,21 +197,29 @@ class House:
         self.settings, self.target, self.receipts = settings, TargetServer(), list[Receipt]()
         self._source = _Hand(loaded, failures)
         self.receiver: Receiver
+        self._thread: threading.Thread
         self._loop = uvloop.new_event_loop()
 
     @contextlib.contextmanager
     def running(self) -> Iterator[House]:
         """Run both until the block ends."""
         up = threading.Event()
-        thread = threading.Thread(target=self._run, args=(up,), daemon=True)
+        self._thread = thread = threading.Thread(target=self._run, args=(up,), daemon=True)
         thread.start()
         assert up.wait(_WAIT), "the receiver did not start"
         try:
             yield self
         finally:
-            self._loop.call_soon_threadsafe(self.receiver.stop)
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self.receiver.stop)
+                self._loop.call_soon_threadsafe(self.receiver.stop)
             thread.join(_WAIT)
             assert not thread.is_alive(), "the receiver did not stop"
+
+    def ends_by_itself(self, seconds: float) -> bool:
+        """Give the receiver some time to end; tell whether it did."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def run_to_the_end(self) -> None:
         """Run in this thread; for a receiver that does not come up."""
@@ -299,6 +307,14 @@ def read_answer(connection: socket.socket, *, head: bool = False) -> Answer:
     while len(body) < length:
         body += connection.recv(length - len(body))
     return Answer(int(line.split(" ")[1]), headers, body, raw + body)
+
+
+def ended(connection: socket.socket) -> bool:
+    """Wait until the other end closes; tell whether it did so in order, without a reset or another byte."""
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return False
 
 
 def closed(connection: socket.socket) -> bool:

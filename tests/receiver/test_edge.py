@@ -211,7 +211,7 @@ def test_odd_request_lines_reach_nothing(house: House, line: bytes) -> None:
 
 
 def test_connections_over_the_bound_are_closed_at_once() -> None:
-    with House(settings(bounds=bounds(connections=1))).running() as house, house.connect() as first:
+    with House(settings(bounds=bounds(connections=1, head_seconds=60))).running() as house, house.connect() as first:
         first.sendall(request("/h/nobody", b""))
         read_answer(first)
         with house.connect() as second:

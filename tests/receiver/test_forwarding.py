@@ -176,11 +176,21 @@ def test_a_compressed_answer_comes_back_compressed(house: House) -> None:
     assert (answer.header("content-encoding"), answer.body) == ("gzip", b"\x1f\x8babc")
 
 
+def test_a_redirect_is_not_followed(house: House) -> None:
+    elsewhere = house.endpoint()
+    location = elsewhere.target_path.encode()
+    endpoint = house.endpoint(b"HTTP/1.1 307 X\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % location)
+    assert (endpoint.call().status, len(endpoint.seen), elsewhere.seen) == (502, 1, [])
+
+
 def test_cookies_of_a_target_are_not_remembered(house: House) -> None:
-    endpoint = house.endpoint(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
+    """The name of the host matters: clients keep no cookies of bare addresses."""
+    path = "/cookies"
+    house.target.answers[path] = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 0\r\n\r\n"
+    endpoint = house.endpoint(target=f"http://localhost:{house.target.port}{path}")
     endpoint.call()
     endpoint.call()
-    assert [s.values(b"cookie") for s in endpoint.seen] == [[], []]
+    assert [s.values(b"cookie") for s in house.target.seen[path]] == [[], []]
 
 
 def test_a_failed_attempt_is_not_repeated(house: House) -> None:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from hookgate.model.binding import encode
-from hookgate.receiver.process import Receiver
 from tests.receiver.rig import OK, SECRET, House, make_binding, read_answer, request, settings, signature
 
 BODY = b'{"n":1}'
@@ -192,8 +191,8 @@ def test_an_error_inside_is_answered_as_one_and_named_by_its_type_alone(
     assert "secret" not in caplog.text
 
 
-def test_a_receiver_can_be_stopped_twice() -> None:
-    with House(settings()).running() as house:
+def test_a_second_stop_cuts_the_delay_short() -> None:
+    with House(settings(drain_delay=3600)).running() as house:
         house.inside(house.receiver.stop)
         house.inside(house.receiver.stop)
-        assert isinstance(house.receiver, Receiver)
+        assert house.ends_by_itself(_WAIT)

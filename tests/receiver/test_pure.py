@@ -100,6 +100,10 @@ def test_an_accepted_call_is_not_refused() -> None:
     assert refusal_for(Verdict(accepted=True)) is None
 
 
+def test_a_call_that_was_not_accepted_is_refused_even_without_a_reason() -> None:
+    assert refusal_for(Verdict(accepted=False)) is Refusal.UNAUTHENTIC
+
+
 def test_an_entry_without_a_verifier_accepts_nothing() -> None:
     verdict = authenticate(Entry(uid="u", digest="d", path=None), Request(method="POST", headers=()), 0.0)
     assert (verdict.accepted, verdict.reason) == (False, Reason.NO_USABLE_KEY)

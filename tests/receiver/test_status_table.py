@@ -18,7 +18,7 @@ from tests.receiver.rig import (
     TOKEN,
     Endpoint,
     House,
-    closed,
+    ended,
     make_binding,
     read_answer,
     request,
@@ -213,7 +213,7 @@ def test_a_refused_body_of_a_hundred_kilobytes_ends_the_connection_after_the_ans
         connection.sendall(f"POST {endpoint.path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n".encode())
         answer = read_answer(connection)
         connection.sendall(b"x" * 100_000)
-        assert (answer.status, answer.header("connection"), closed(connection)) == (413, "close", True)
+        assert (answer.status, answer.header("connection"), ended(connection)) == (413, "close", True)
 
 
 @pytest.mark.parametrize("chunk", [b"x" * 101, b"x"], ids=["one chunk", "chunks of one byte"])

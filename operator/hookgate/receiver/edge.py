@@ -122,12 +122,6 @@ class BoundedProtocol(HttpToolsProtocol):
                 )
         super().on_message_complete()
 
-    def on_response_complete(self) -> None:
-        """Bound what is left of a body that was answered without reading it."""
-        super().on_response_complete()
-        if self._in_message and self._deadline is None:
-            self._arm()
-
     @property
     def _waiting(self) -> bool:
         """Whether the sender owes us something that no other deadline covers."""

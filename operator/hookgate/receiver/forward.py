@@ -78,7 +78,8 @@ def request_target(target: Target, query: bytes) -> str:
     """Return path and query for the request line.
 
     The caller's query is passed on only to a target that has none of its own: few schemes sign the query, and a caller
-    must not be able to override a parameter that the endpoint's owner has set. ``query`` must be ASCII.
+    must not be able to override a parameter that the endpoint's owner has set. ``query`` is ASCII, as the parser lets
+    nothing else pass.
     """
     own = target.query or query.decode("ascii")
     return f"{target.path}?{own}" if own else target.path

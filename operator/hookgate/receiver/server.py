@@ -131,7 +131,7 @@ class PublicApp:
         if scope["method"] != "POST":
             return Refusal.WRONG_METHOD
         body = _declared(scope["headers"])
-        if body is None or not scope["query_string"].isascii():
+        if body is None:
             return Refusal.MALFORMED
         limit = min(entry.max_body_bytes, self._max_body_bytes)
         if body.length is not None and body.length > limit:
