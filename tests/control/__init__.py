@@ -1,0 +1,1 @@
+"""Reconciliation as a specification: what an endpoint has, shows and answers in every situation, step by step."""

@@ -1,0 +1,66 @@
+"""Watches over every write for what must hold whatever a test is about."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from hookgate.control.cluster import Request
+from hookgate.control.objects import secret_data
+from hookgate.control.values import Object, Step
+from hookgate.model import binding as contract
+
+#: Shorter values stand in innocent texts by chance.
+_SHORTEST = 6
+_NOT_SECRET = ("url", "header", contract.DATA_KEY)
+
+
+class Watchman:
+    """``reconciling`` is whose turn it is: no step may touch another tenant's namespace or another endpoint."""
+
+    def __init__(self, system_namespace: str, binding_namespace: str) -> None:
+        self.reconciling: Request | None = None
+        self._shared = {system_namespace, binding_namespace}
+        self._binding_namespace = binding_namespace
+        self._secrets: set[str] = set()
+        self._urls: set[str] = set()
+
+    def keep_from_status(self, secret: Object) -> None:
+        """Remember the values of a Secret; the bindings' keys are among them."""
+        data = secret_data(secret)
+        values = [v for key, v in data.items() if key not in _NOT_SECRET]
+        try:
+            found = contract.decode(data[contract.DATA_KEY])
+            values += [key.value.reveal() for key in found.keys] if isinstance(found, contract.Binding) else []
+        except (KeyError, contract.UndecodableBinding):
+            pass
+        for value in (line for v in values for line in v.split(b"\n") if len(line) >= _SHORTEST):
+            self._secrets |= {value.decode("latin-1"), base64.b64encode(value).decode(), value.hex()}
+        if "url" in data:
+            self._urls.add(data["url"].decode())
+
+    def see_step(self, step: Step) -> None:
+        """Hold that a step stays in the endpoint's own namespace and the two of the platform."""
+        assert self.reconciling is not None, "nobody's turn"
+        metadata = step.object["metadata"]
+        kind, namespace = step.object["kind"], metadata.get("namespace")
+        assert namespace in {self.reconciling.namespace, *self._shared}, f"{kind} in {namespace}"
+        if kind == "WebhookEndpoint":
+            assert Request(namespace, metadata["name"]) == self.reconciling
+            assert "spec" not in step.object
+            assert "status" not in step.object
+        if kind == "Secret":
+            self.keep_from_status(step.object)
+
+    def see_text(self, text: str) -> None:
+        """Hold that a text says no secret."""
+        assert not [s for s in self._secrets if s in text], "a secret is told"
+
+    def see_event(self, text: str) -> None:
+        """Hold that an Event says neither a secret nor a URL that takes calls."""
+        self.see_text(text)
+        assert not [u for u in self._urls if u in text], "a URL is told"
+
+    def secrets(self) -> Any:
+        """Return how many spellings of secrets are known, for a test of the watchman itself."""
+        return len(self._secrets)
