@@ -122,7 +122,7 @@ class ApiServerCluster:
     def service(self, namespace: str, name: str) -> Object | None:
         return self._mirrors.services.get(namespace, name)
 
-    def service_base(self, namespace: str, name: str) -> str | None:  # noqa: ARG002 -- see the protocol
+    def service_base(self, namespace: str, name: str) -> str | None:
         return None
 
     async def binding(self, uid: str, *, sure: bool) -> Object | None:
@@ -163,16 +163,8 @@ class ApiServerCluster:
         return tuple(found)
 
     def segment_taken(self, segment: str, uid: str) -> bool:
-        for secret in self._mirrors.bindings:
-            if meta(secret)["name"] == uid:
-                continue
-            try:
-                other = contract.decode(secret_data(secret).get(contract.DATA_KEY, b""))
-            except contract.UndecodableBinding:
-                continue
-            if other.segment == segment:
-                return True
-        return False
+        others = (secret for secret in self._mirrors.bindings if meta(secret)["name"] != uid)
+        return any(contract.segment_in(secret_data(s).get(contract.DATA_KEY, b"")) == segment for s in others)
 
     async def execute(self, step: Step) -> None:
         obj, (resource, mirror) = step.object, self._kind(step.object)

@@ -23,7 +23,8 @@ from hookgate.scheme.presets import Resolved, Unresolvable
 class Case:
     """One endpoint in its world. ``binding`` is what its binding Secret holds now, None where there is none.
 
-    ``garbled`` tells that a binding Secret exists whose bytes this version cannot read.
+    ``garbled`` tells that a binding Secret exists whose bytes this version cannot read; ``adopts`` that a deleted
+    endpoint of this namespace left a binding behind which this one takes over, and the connection Secret with it.
     """
 
     observed: Observed
@@ -32,6 +33,7 @@ class Case:
     host: Host | None
     binding: Binding | None
     garbled: bool
+    adopts: bool = False
 
     @property
     def connection(self) -> Object | None:
@@ -163,7 +165,7 @@ def open_url_stays_unshown(case: Case) -> Finding | None:
 def secret_name_is_free(case: Case) -> Finding | None:
     """The connection Secret's name belongs to nobody else."""
     found = case.connection
-    if found is None or owned_by(found, case.endpoint.uid):
+    if found is None or owned_by(found, case.endpoint.uid) or case.adopts:
         return None
     return _unresolved(
         "SecretNameTaken",

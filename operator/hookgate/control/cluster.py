@@ -51,6 +51,9 @@ class Cluster(Protocol):
     async def connections(self, namespace: str, uid: str, name: str, *, sure: bool) -> tuple[Object, ...]:
         """Return the Secrets that name ``uid`` as their endpoint, and the one called ``name`` if it is known."""
 
+    async def retained(self, uid: str) -> Object | None:
+        """Return the binding that the deleted endpoint ``uid`` left behind, looked for live."""
+
     def referenced(self, namespace: str, name: str) -> Object | None:
         """Return a Secret that carries the label which allows references; None for any other."""
 

@@ -42,7 +42,11 @@ def decide(observed: Observed) -> Plan:
 
 
 def _case(observed: Observed, endpoint: WebhookEndpoint) -> Case:
-    found, garbled = _read_binding(observed)
+    found, garbled = _read_binding(observed.binding)
+    left, _ = _read_binding(observed.retained)
+    adopts = left is not None and left.namespace == endpoint.namespace
+    if found is None and left is not None and adopts:
+        found = replace(left, uid=endpoint.uid, name=endpoint.name)
     return Case(
         observed=observed,
         endpoint=endpoint,
@@ -50,6 +54,7 @@ def _case(observed: Observed, endpoint: WebhookEndpoint) -> Case:
         host=_choose_host(observed, endpoint, found),
         binding=found,
         garbled=garbled,
+        adopts=adopts,
     )
 
 
@@ -131,11 +136,11 @@ def _again(
     return max(1.0, min(ends) - observed.now) if ends else None
 
 
-def _read_binding(observed: Observed) -> tuple[Binding | None, bool]:
-    """Return the binding as stored, and whether there is one that cannot be read."""
-    if observed.binding is None:
+def _read_binding(stored: Object | None) -> tuple[Binding | None, bool]:
+    """Return the binding in a Secret, and whether there is one that cannot be read."""
+    if stored is None:
         return None, False
-    raw = objects.secret_data(observed.binding).get(contract.DATA_KEY, b"")
+    raw = objects.secret_data(stored).get(contract.DATA_KEY, b"")
     try:
         found = contract.decode(raw)
     except UndecodableBinding:
@@ -172,7 +177,7 @@ def _binding_steps(observed: Observed, raw: bytes | None) -> list[Step]:
 
 def _close(observed: Observed) -> tuple[Step, ...]:
     """Stop serving an endpoint whose spec cannot be read, keeping its path and keys."""
-    found, _ = _read_binding(observed)
+    found, _ = _read_binding(observed.binding)
     if found is None or found.closed:
         return ()
     return tuple(_binding_steps(observed, contract.encode(replace(found, closed=True))))
@@ -186,6 +191,9 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
         # Nobody was told anything yet, or the receivers know what is told here.
         if confirmed or _last_confirmed(case.observed) is None:
             steps.append(Step(verb=Verb.CREATE, object=wanted))
+    elif case.adopts and case.observed.retained is not None and not objects.owned_by(found, case.endpoint.uid):
+        steps.append(Step(verb=Verb.REPLACE, object=objects.adopted(wanted, found)))
+        steps.append(Step(verb=Verb.DELETE, object=case.observed.retained))
     elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
         steps.append(_repair(wanted, found))
     if confirmed and (found is None or objects.owned_by(found, case.endpoint.uid)):
@@ -228,5 +236,6 @@ def _route_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]
     if wanted is not None and keep is not None and objects.differs(wanted, keep):
         steps.insert(0, Step(verb=Verb.APPLY, object=objects.at(wanted, keep)))
     elif wanted is not None and keep is None and confirmed:
-        steps.insert(0, Step(verb=Verb.CREATE, object=wanted))
+        # Applied, not created: its name is ours alone, and only what was applied can be taken away by applying less.
+        steps.insert(0, Step(verb=Verb.APPLY, object=wanted))
     return steps

@@ -12,9 +12,19 @@ from typing import Any
 
 from hookgate.control.cluster import ClusterError, Request, request_of
 from hookgate.control.names import names_of
-from hookgate.control.objects import binding_secret, meta, owned_by, secret_data, uid_of
+from hookgate.control.objects import (
+    LABEL_ROLE,
+    ROLE_BINDING,
+    ROLE_RETAINED,
+    binding_secret,
+    meta,
+    owned_by,
+    secret_data,
+    uid_of,
+)
+from hookgate.control.population import seniority, version_of
 from hookgate.control.preconditions import hold, hold_write, unwritten
-from hookgate.control.state import BINDINGS, ENDPOINTS, SECRETS, Record, StateFolder
+from hookgate.control.state import BINDINGS, ENDPOINTS, RETAINED, SECRETS, Record, StateFolder
 from hookgate.control.status import rfc3339
 from hookgate.control.values import Object, Step, Verb
 from hookgate.model import binding as contract
@@ -54,8 +64,9 @@ class DirectoryCluster:
         self._endpoints = state.objects(ENDPOINTS)
         self._secrets = state.objects(SECRETS)
         self._bindings = state.bindings()
+        self._retained = state.bindings(RETAINED)
         self._wanted: tuple[Declarations, Declarations] = ({}, {})
-        self._version = max((_version_of(r.object) for r in self._records()), default=0)
+        self._version = max((version_of(r.object) for r in self._records()), default=0)
         self._sweep()
 
     # What there is, for those who serve and show it ----------------------------------------------------------------
@@ -180,27 +191,20 @@ class DirectoryCluster:
 
     def elders(self, manifest: Object) -> int:
         """See `Cluster`."""
-        mine = _age(manifest)
+        mine = seniority(manifest)
         return sum(
             request.namespace == meta(manifest)["namespace"]
             and record.object["spec"].get("state") != "absent"
-            and _age(record.object) < mine
+            and seniority(record.object) < mine
             for request, record in self._endpoints.items()
         )
 
-    async def binding(self, uid: str, *, sure: bool) -> Object | None:  # noqa: ARG002 -- always sure
+    async def binding(self, uid: str, *, sure: bool) -> Object | None:
         """See `Cluster`. The bytes themselves are the version: a binding has no other history."""
         raw = self._bindings.get(uid)
         return None if raw is None else self._binding_object(uid, raw)
 
-    async def connections(
-        self,
-        namespace: str,
-        uid: str,
-        name: str,
-        *,
-        sure: bool,  # noqa: ARG002 -- always sure
-    ) -> tuple[Object, ...]:
+    async def connections(self, namespace: str, uid: str, name: str, *, sure: bool) -> tuple[Object, ...]:
         """See `Cluster`."""
         return tuple(
             record.object
@@ -208,6 +212,11 @@ class DirectoryCluster:
             if request.namespace == namespace
             and (request.name == name or (meta(record.object).get("labels") or {}).get(LABEL_UID) == uid)
         )
+
+    async def retained(self, uid: str) -> Object | None:
+        """See `Cluster`."""
+        raw = self._retained.get(uid)
+        return None if raw is None else self._binding_object(uid, raw, ROLE_RETAINED)
 
     def referenced(self, namespace: str, name: str) -> Object | None:
         """See `Cluster`."""
@@ -233,13 +242,13 @@ class DirectoryCluster:
         """See `Cluster`."""
         return self._forwards.get((namespace, name))
 
-    async def routes(self, uid: str, *, sure: bool) -> tuple[Object, ...]:  # noqa: ARG002 -- the protocol's
+    async def routes(self, uid: str, *, sure: bool) -> tuple[Object, ...]:
         """See `Cluster`. There are none in a folder."""
         return ()
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         """See `Cluster`."""
-        return any(other != uid and _segment(raw) == segment for other, raw in self._bindings.items())
+        return any(other != uid and contract.segment_in(raw) == segment for other, raw in self._bindings.items())
 
     async def execute(self, step: Step) -> None:
         """See `Cluster`."""
@@ -289,20 +298,32 @@ class DirectoryCluster:
         self._put(ENDPOINTS, request, {**found.object, "metadata": metadata}, found.source)
 
     def _execute_binding(self, verb: Verb, uid: str, wanted: Object) -> None:
-        raw = self._bindings.get(uid)
+        raw, request = self._bindings.get(uid), Request(self.binding_namespace, uid)
         found = None if raw is None else self._binding_object(uid, raw)
-        if verb is Verb.DELETE:
-            if found is not None:
-                hold(verb.value, "Secret", Request(self.binding_namespace, uid), meta(wanted), found)
-                self._state.drop_binding(uid)
-                del self._bindings[uid]
-                self.bound(uid, None)
-            return
-        hold_write(verb, Request(self.binding_namespace, uid), wanted, found)
+        retained = meta(wanted)["labels"][LABEL_ROLE] == ROLE_RETAINED
         new = secret_data(wanted)[contract.DATA_KEY]
-        self._state.put_binding(uid, new)
-        self._bindings[uid] = new
-        self.bound(uid, new)
+        if verb is Verb.DELETE and retained:
+            self._state.drop_binding(uid, RETAINED)
+            self._retained.pop(uid, None)
+        elif verb is Verb.DELETE:
+            if found is not None:
+                hold(verb.value, "Secret", request, meta(wanted), found)
+                self._drop_binding(uid)
+        elif retained:
+            hold_write(verb, request, wanted, found)
+            self._state.put_binding(uid, new, RETAINED)
+            self._retained[uid] = new
+            self._drop_binding(uid)
+        else:
+            hold_write(verb, request, wanted, found)
+            self._state.put_binding(uid, new)
+            self._bindings[uid] = new
+            self.bound(uid, new)
+
+    def _drop_binding(self, uid: str) -> None:
+        self._state.drop_binding(uid)
+        del self._bindings[uid]
+        self.bound(uid, None)
 
     def _execute_secret(self, verb: Verb, request: Request, wanted: Object) -> None:
         record = self._secrets.get(request)
@@ -346,8 +367,8 @@ class DirectoryCluster:
         del self._secrets[request]
         self._wake_users(request)
 
-    def _binding_object(self, uid: str, raw: bytes) -> dict[str, Any]:
-        found = binding_secret(uid, raw, self.binding_namespace)
+    def _binding_object(self, uid: str, raw: bytes, role: str = ROLE_BINDING) -> dict[str, Any]:
+        found = binding_secret(uid, raw, self.binding_namespace, role)
         found["metadata"] |= {"uid": f"binding-{uid}", "resourceVersion": contract.digest(raw)}
         return found
 
@@ -373,19 +394,3 @@ def _given(manifest: Object) -> dict[str, Any]:
 
 def _same_secret(wanted: Object, found: Object) -> bool:
     return wanted.get("data") == found.get("data") and _given(wanted) == _given(found)
-
-
-def _version_of(obj: Object) -> int:
-    text = str(meta(obj).get("resourceVersion") or "")
-    return int(text) if text.isdecimal() else 0
-
-
-def _age(manifest: Object) -> tuple[str, str]:
-    return str(meta(manifest).get("creationTimestamp") or ""), str(meta(manifest)["name"])
-
-
-def _segment(raw: bytes) -> str | None:
-    try:
-        return contract.decode(raw).segment
-    except contract.UndecodableBinding:
-        return None

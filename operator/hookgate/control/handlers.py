@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _IDLE_S = 0.01
 async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asyncio.Event) -> None:
     """Call ``seen`` with (event type, object) until ``stop``; the type is None for what a list brought.
 
+    SIGTERM and SIGINT set ``stop``.
     ``namespaces`` empty means all of the cluster. Raises what kopf raises when it cannot log in.
     """
     registry = kopf.OperatorRegistry()
@@ -39,6 +41,13 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def event(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002 -- kopf's name
         seen(type, dict(body))  # async only so that kopf does not hand it to a thread
+
+    @kopf.on.startup(registry=registry)
+    async def started(**_: Any) -> None:
+        # By now kopf has taken the process's signals. Left to it, a stop waits five seconds for tasks that are not its.
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
 
     logging.getLogger("kopf").setLevel(logging.WARNING)
     await kopf.operator(

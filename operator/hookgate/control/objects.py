@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookgate.config.platform import Exposure, Host, PlatformConfig
 from hookgate.control.values import Object
 from hookgate.model import binding as contract
-from hookgate.model.endpoint import API_VERSION, FINALIZER, KIND, LABEL_UID, PATH_PREFIX, WebhookEndpoint
+from hookgate.model.endpoint import (
+    ANNOTATION_RETAINED,
+    API_VERSION,
+    FINALIZER,
+    KIND,
+    LABEL_UID,
+    PATH_PREFIX,
+    WebhookEndpoint,
+)
 
 FIELD_MANAGER = "hookgate"
+ANNOTATION_MADE_FROM = "hookgate.dev/made-from"
 LABEL_MANAGED = "app.kubernetes.io/managed-by"
 LABEL_ROLE = "hookgate.dev/role"
+ROLE_BINDING, ROLE_RETAINED, ROLE_CONNECTION, ROLE_ROUTE = "binding", "retained", "connection", "route"
 #: The connection Secret names its endpoint for people; the uid label is what code goes by.
 LABEL_ENDPOINT = "hookgate.dev/endpoint"
 
@@ -60,13 +72,16 @@ def labels(role: str, uid: str) -> dict[str, str]:
     return {LABEL_MANAGED: FIELD_MANAGER, LABEL_ROLE: role, LABEL_UID: uid}
 
 
-def binding_secret(uid: str, raw: bytes, namespace: str) -> dict[str, Any]:
-    """Return the binding Secret: named by the endpoint's uid, alone in the namespace that receivers read."""
+def binding_secret(uid: str, raw: bytes, namespace: str, role: str = ROLE_BINDING) -> dict[str, Any]:
+    """Return the binding Secret: named by the endpoint's uid, alone in the namespace that receivers read.
+
+    With the role `ROLE_RETAINED` no receiver reads it: it is kept for an endpoint that may adopt it.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "hookgate.dev/binding",
-        "metadata": {"name": uid, "namespace": namespace, "labels": labels("binding", uid)},
+        "metadata": {"name": uid, "namespace": namespace, "labels": labels(role, uid)},
         "data": encode_data({contract.DATA_KEY: raw}),
     }
 
@@ -80,7 +95,7 @@ def connection_secret(endpoint: WebhookEndpoint, data: Mapping[str, bytes]) -> d
         "metadata": {
             "name": endpoint.spec.secret_name,
             "namespace": endpoint.namespace,
-            "labels": {**labels("connection", endpoint.uid), LABEL_ENDPOINT: endpoint.name},
+            "labels": {**labels(ROLE_CONNECTION, endpoint.uid), LABEL_ENDPOINT: endpoint.name},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -101,10 +116,17 @@ def route(
 ) -> dict[str, Any] | None:
     """Return the Ingress or HTTPRoute for these exact paths on ``host``, beside the receiver's Service, or None."""
     if host.exposure is Exposure.INGRESS:
-        return _ingress(uid, segments, host, config, namespace)
+        return _marked(_ingress(uid, segments, host, config, namespace))
     if host.exposure is Exposure.GATEWAY:
-        return _http_route(uid, segments, host, config, namespace)
+        return _marked(_http_route(uid, segments, host, config, namespace))
     return None
+
+
+def _marked(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Note in the route what it was made from: what a new configuration leaves out would not be missed otherwise."""
+    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
+    annotations = {**wanted["metadata"].get("annotations", {}), ANNOTATION_MADE_FROM: digest}
+    return {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
 
 
 def finalizer(manifest: Object, *, present: bool) -> dict[str, Any]:
@@ -150,12 +172,25 @@ def overwritten(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
 
 
 def released(found: Object, uid: str) -> dict[str, Any]:
-    """Return a connection Secret that is no longer the endpoint's, so that it outlives the endpoint."""
+    """Return a connection Secret that is no longer the endpoint's, so that it outlives the endpoint.
+
+    It names ``uid``, by which the retained binding is found; that, and not this Secret, is what an adoption believes.
+    """
     ours = {LABEL_MANAGED, LABEL_ROLE, LABEL_UID}
     metadata = dict(meta(found))
     metadata["labels"] = {k: v for k, v in (metadata.get("labels") or {}).items() if k not in ours}
     metadata["ownerReferences"] = [r for r in metadata.get("ownerReferences") or () if r.get("uid") != uid]
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION_RETAINED: uid}
     return {**found, "metadata": metadata}
+
+
+def adopted(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
+    """Return ``found``, which was left behind, as the connection Secret ``wanted`` of its new endpoint."""
+    metadata = dict(meta(found))
+    metadata["labels"] = {**(metadata.get("labels") or {}), **wanted["metadata"]["labels"]}
+    metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), *wanted["metadata"]["ownerReferences"]]
+    metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != ANNOTATION_RETAINED}
+    return {**found, "data": wanted["data"], "metadata": metadata}
 
 
 def differs(wanted: Object, found: Object) -> bool:
@@ -193,7 +228,7 @@ def _route_meta(uid: str, host: Host, namespace: str) -> dict[str, Any]:
     return {
         "name": f"hookgate-{uid}",
         "namespace": namespace,
-        "labels": labels("route", uid),
+        "labels": labels(ROLE_ROUTE, uid),
         **({"annotations": dict(host.annotations)} if host.annotations else {}),
     }
 

@@ -38,7 +38,7 @@ class Population:
     def elders(self, manifest: Object) -> int:
         """Count the endpoints of the namespace, absent ones aside, that were created before ``manifest``."""
         ranks = self._ranks.get(str(meta(manifest).get("namespace")), [])
-        return bisect_left(ranks, _seniority(manifest))
+        return bisect_left(ranks, seniority(manifest))
 
     def __iter__(self) -> Iterator[Request]:
         return iter(tuple(self._manifests))
@@ -51,7 +51,7 @@ class Population:
         request = request_of(manifest)
         known = self._manifests.get(request)
         if known is not None and uid_of(known) == uid_of(manifest):
-            if _version(manifest) <= _version(known):
+            if version_of(manifest) <= version_of(known):
                 return
             self._forget(request, known)
         elif known is not None:
@@ -61,7 +61,7 @@ class Population:
         for key in _named(manifest):
             self._naming.setdefault(key, set()).add(request)
         if _counts(manifest):
-            insort(self._ranks.setdefault(request.namespace, []), _seniority(manifest))
+            insort(self._ranks.setdefault(request.namespace, []), seniority(manifest))
         if not ours:
             self._wake(request)
 
@@ -94,8 +94,8 @@ class Population:
             if not requests:
                 self._naming.pop(key, None)
         ranks = self._ranks.get(request.namespace, [])
-        place = bisect_left(ranks, _seniority(known))
-        if place < len(ranks) and ranks[place] == _seniority(known):
+        place = bisect_left(ranks, seniority(known))
+        if place < len(ranks) and ranks[place] == seniority(known):
             del ranks[place]
 
 
@@ -110,7 +110,8 @@ def _named(manifest: Object) -> set[tuple[str, str, str]]:
     return named | ({(namespace, "Service", names.service)} if names.service else set())
 
 
-def _seniority(manifest: Object) -> _Seniority:
+def seniority(manifest: Object) -> _Seniority:
+    """Return what orders the endpoints of a namespace by age."""
     return str(meta(manifest).get("creationTimestamp") or ""), str(meta(manifest)["name"])
 
 
@@ -123,6 +124,7 @@ def _refused(manifest: Object) -> bool:
     return any(c.get("reason") == "TooManyEndpoints" for c in conditions)
 
 
-def _version(manifest: Object) -> int:
+def version_of(manifest: Object) -> int:
+    """Return the resourceVersion of an object as the number that it is."""
     text = str(meta(manifest).get("resourceVersion") or "0")
     return int(text) if text.isdecimal() else 0

@@ -18,6 +18,7 @@ from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import meta, uid_of
 from hookgate.control.status import ready_of
 from hookgate.control.values import Fresh, Object, Observed, Plan, Served
+from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED
 from hookgate.scheme.presets import Presets
 
 #: A plan leads to the next within a few rounds; more would mean that two of them undo each other.
@@ -95,6 +96,7 @@ class Reconciler:
             references={name: cluster.referenced(namespace, name) for name in names.referenced},
             service=cluster.service(namespace, names.service) if names.service else None,
             service_base=cluster.service_base(namespace, names.service) if names.service else None,
+            retained=await self._retained(manifest, connections),
             routes=await cluster.routes(uid, sure=sure),
             served=served,
             elders=cluster.elders(manifest),
@@ -103,6 +105,15 @@ class Reconciler:
             now=self._clock(),
             fresh=draw(self._entropy),
         )
+
+    async def _retained(self, manifest: Object, connections: tuple[Object, ...]) -> Object | None:
+        """Look for what a deleted endpoint left behind, where this one asks for it and its Secret tells of it."""
+        if (meta(manifest).get("annotations") or {}).get(ANNOTATION_ADOPT) != "true":
+            return None
+        name = names_of(manifest).connection
+        left = next((s for s in connections if meta(s)["name"] == name), None)
+        uid = (meta(left).get("annotations") or {}).get(ANNOTATION_RETAINED) if left is not None else None
+        return await self._cluster.retained(str(uid)) if uid else None
 
     def _segment_taken(self, manifest: Object, connections: tuple[Object, ...], connection: str) -> bool:
         named = next((s for s in connections if meta(s)["name"] == connection), None)
@@ -139,4 +150,5 @@ def _must_be_sure(manifest: Object) -> bool:
     """Tell whether "there is none" has consequences: a deletion that ends, or a secret that counts as lost."""
     deleting = bool(meta(manifest).get("deletionTimestamp"))
     absent = (manifest.get("spec") or {}).get("state") == "absent"
-    return deleting or absent or bool((manifest.get("status") or {}).get("secretName"))
+    adopts = (meta(manifest).get("annotations") or {}).get(ANNOTATION_ADOPT) == "true"
+    return deleting or absent or adopts or bool((manifest.get("status") or {}).get("secretName"))

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from hookgate.control import objects
 from hookgate.control.status import Outcome, status_of
-from hookgate.control.values import Finding, Observed, Plan, Step, Verb
+from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
+from hookgate.model import binding as contract
 from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import FINALIZER, DeletionPolicy, State, WebhookEndpoint
 
@@ -57,7 +58,7 @@ def teardown(observed: Observed) -> Plan:
     manifest = observed.manifest
     if FINALIZER not in (objects.meta(manifest).get("finalizers") or ()):
         return Plan()
-    unreachable = _make_unreachable(observed)
+    unreachable = _make_unreachable(observed, retain=_retains(observed))
     if unreachable or not _asked(observed):
         return Plan(steps=unreachable, awaits=True)
     confirmed = _dropped_by_all(observed)
@@ -71,9 +72,21 @@ def teardown(observed: Observed) -> Plan:
     return Plan(steps=(*_part_with_secrets(observed), last), final=True, warning=None if confirmed else warning)
 
 
-def _make_unreachable(observed: Observed) -> tuple[Step, ...]:
-    bindings = (observed.binding,) if observed.binding is not None else ()
-    return tuple(Step(verb=Verb.DELETE, object=found) for found in (*observed.routes, *bindings))
+def _make_unreachable(observed: Observed, *, retain: bool = False) -> tuple[Step, ...]:
+    steps = [Step(verb=Verb.DELETE, object=found) for found in observed.routes]
+    if observed.binding is not None and retain:
+        steps.append(_retire(observed, observed.binding))
+    elif observed.binding is not None:
+        steps.append(Step(verb=Verb.DELETE, object=observed.binding))
+    return tuple(steps)
+
+
+def _retire(observed: Observed, binding: Object) -> Step:
+    """Take the binding from the receivers' sight and keep it: it is what a later endpoint can adopt."""
+    raw = objects.secret_data(binding).get(contract.DATA_KEY, b"")
+    uid = objects.uid_of(observed.manifest)
+    kept = objects.binding_secret(uid, raw, observed.binding_namespace, objects.ROLE_RETAINED)
+    return Step(verb=Verb.APPLY, object=objects.at(kept, binding, version=True))
 
 
 def _asked(observed: Observed) -> bool:
@@ -88,9 +101,13 @@ def _dropped_by_all(observed: Observed) -> bool:
 def _part_with_secrets(observed: Observed) -> tuple[Step, ...]:
     uid = objects.uid_of(observed.manifest)
     owned = [s for s in observed.connections if objects.owned_by(s, uid)]
-    if (observed.manifest.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN:
+    if _retains(observed):
         return tuple(Step(verb=Verb.REPLACE, object=objects.released(s, uid)) for s in owned)
     return tuple(Step(verb=Verb.DELETE, object=s) for s in owned)
+
+
+def _retains(observed: Observed) -> bool:
+    return (observed.manifest.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN
 
 
 def _deleted_at(observed: Observed) -> float:

@@ -23,6 +23,7 @@ from hookgate.control.values import Object
 ENDPOINTS = "webhookendpoints"
 SECRETS = "secrets"
 BINDINGS = "bindings"
+RETAINED = "retained"
 _LOCK = "lock"
 _SUFFIX = ".json"
 #: A file's name may have 255 bytes; a Secret's may have 253 characters already.
@@ -55,7 +56,7 @@ class StateFolder:
     def open(self) -> None:
         """Make the folder where it is missing and lock it. Raises `StateError`."""
         try:
-            for each in (self.folder, *(self.folder / name for name in (ENDPOINTS, SECRETS, BINDINGS))):
+            for each in (self.folder, *(self.folder / name for name in (ENDPOINTS, SECRETS, BINDINGS, RETAINED))):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -98,9 +99,9 @@ class StateFolder:
             found[Request(str(meta["namespace"]), str(meta["name"]))] = record
         return found
 
-    def bindings(self) -> dict[str, bytes]:
-        """Return every binding's bytes by its uid. Raises `StateError`."""
-        return {path.name.removesuffix(_SUFFIX): _read(path) for path in _files(self.folder / BINDINGS, "*")}
+    def bindings(self, folder: str = BINDINGS) -> dict[str, bytes]:
+        """Return every binding's bytes by its uid, those in force or the `RETAINED` ones. Raises `StateError`."""
+        return {path.name.removesuffix(_SUFFIX): _read(path) for path in _files(self.folder / folder, "*")}
 
     def put_object(self, plural: str, request: Request, record: Record) -> None:
         """Write one object. Raises OSError."""
@@ -111,13 +112,13 @@ class StateFolder:
         """Remove one object. Raises OSError."""
         self._object_path(plural, request).unlink(missing_ok=True)
 
-    def put_binding(self, uid: str, raw: bytes) -> None:
+    def put_binding(self, uid: str, raw: bytes, folder: str = BINDINGS) -> None:
         """Write one binding. Raises OSError."""
-        self._write(self.folder / BINDINGS / (uid + _SUFFIX), raw)
+        self._write(self.folder / folder / (uid + _SUFFIX), raw)
 
-    def drop_binding(self, uid: str) -> None:
+    def drop_binding(self, uid: str, folder: str = BINDINGS) -> None:
         """Remove one binding. Raises OSError."""
-        (self.folder / BINDINGS / (uid + _SUFFIX)).unlink(missing_ok=True)
+        (self.folder / folder / (uid + _SUFFIX)).unlink(missing_ok=True)
 
     def _object_path(self, plural: str, request: Request) -> Path:
         stem = request.name

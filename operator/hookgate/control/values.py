@@ -50,7 +50,8 @@ class Observed:
 
     ``connections`` are all Secrets that name the endpoint's uid, and the one of the wanted name whoever owns it.
     ``references`` holds each referenced Secret by name, None where there is none with our label. ``service_base``
-    replaces the target Service's address outside a cluster. ``routes`` are all Ingresses and HTTPRoutes that name the
+    replaces the target Service's address outside a cluster. ``retained`` is the binding that a deleted endpoint left
+    behind, where this one asks to adopt it. ``routes`` are all Ingresses and HTTPRoutes that name the
     uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
     binding already has the path that this endpoint was told to have.
     """
@@ -65,6 +66,7 @@ class Observed:
     references: Mapping[str, Object | None]
     service: Object | None
     service_base: str | None
+    retained: Object | None
     routes: tuple[Object, ...]
     served: Served | None
     elders: int

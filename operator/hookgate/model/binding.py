@@ -145,6 +145,14 @@ def decode(raw: bytes) -> Binding | NewerBinding:
         raise UndecodableBinding(f"not a binding document ({type(error).__name__})") from None
 
 
+def segment_in(raw: bytes) -> str | None:
+    """Return the path segment that encoded bytes claim, None where there is none or they cannot be read."""
+    try:
+        return decode(raw).segment
+    except UndecodableBinding:
+        return None
+
+
 def digest(raw: bytes) -> str:
     """Name a binding by its bytes: SHA-256, hex. Not secret, since every binding carries a random nonce."""
     return hashlib.sha256(raw).hexdigest()

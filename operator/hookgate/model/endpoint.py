@@ -26,7 +26,10 @@ LABEL_REFERABLE = f"{GROUP}/webhook"
 LABEL_UID = f"{GROUP}/endpoint-uid"
 ANNOTATION_SUSPEND = f"{GROUP}/suspend"
 ANNOTATION_ROTATE = f"{GROUP}/rotate"
+#: On an endpoint, "true": take over the connection Secret that a deleted endpoint left behind, with URL and secret.
 ANNOTATION_ADOPT = f"{GROUP}/adopt"
+#: On a connection Secret that was left behind: the uid of the endpoint that had it.
+ANNOTATION_RETAINED = f"{GROUP}/retained-from"
 
 #: Every endpoint's path is this plus its binding's random segment.
 PATH_PREFIX = "/h/"
