@@ -17,17 +17,9 @@ from hookgate.cli.exits import EPILOG, Exit, Stop
 DEFAULT_STATE = ".hookgate"
 
 _Command = Callable[[argparse.Namespace], int]
-#: The extra that brings a library, for the message where it is missing.
-_EXTRAS = {
-    "kopf": "operator",
-    "kubernetes": "operator",
-    "aiohttp": "receiver",
-    "uvicorn": "receiver",
-    "httptools": "receiver",
-    "multidict": "receiver",
-    "uvloop": "receiver",
-    "yarl": "receiver",
-}
+#: Libraries that come with an extra, and which extra a command wants; all others want a cluster's client.
+_OPTIONAL = frozenset({"aiohttp", "httptools", "kopf", "kubernetes", "multidict", "uvicorn", "uvloop", "yarl"})
+_EXTRAS = {"serve": "all", "receiver": "receiver"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,12 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"hookgate: {stop}", file=sys.stderr)
         return stop.code
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
-        if extra is None:
+        library = (error.name or "").partition(".")[0]
+        if library not in _OPTIONAL:
             raise
-        extra = {"serve": "all"}.get(options.command, extra)
+        extra = _EXTRAS.get(options.command, "operator")
         print(
-            f"hookgate: {options.command} needs {error.name}, which is not installed: pip install 'hookgate[{extra}]'",
+            f"hookgate: {options.command} needs {library}, which is not installed: pip install 'hookgate[{extra}]'",
             file=sys.stderr,
         )
         return Exit.USAGE

@@ -150,9 +150,11 @@ class Service:
 
     def _begin(self, reading: Reading) -> None:
         """Start the control plane, now that the receiver listens."""
-        listening = self._listen.url(self._receiver.ports[0])
+        public, private = self._receiver.ports
+        listening = self._listen.url(public)
         self._settings.listening = listening
-        self._screen.say(f"Listening on {listening}; the state is in {self._state.folder}. Ctrl-C stops.")
+        self._screen.say(f"Listening on {listening}, probes on {self._private.url(private)}.")
+        self._screen.say(f"Secrets and URLs are kept in {self._state.folder}. Ctrl-C stops.\n")
         self._wake_all()
         for work in (self._queue.run(), self._follow(reading), self._settings.watch(self._wake_all)):
             task = asyncio.create_task(work)
