@@ -37,7 +37,7 @@ def next_binding(case: Case, findings: tuple[Finding, ...]) -> Binding | None:
     before = case.binding
     serve = {f.serve for f in findings}
     if Serve.CLOSED in serve or not isinstance(case.scheme, Resolved) or case.host is None:
-        return replace(before, closed=True) if before is not None else None
+        return _closed(before, case.observed.now) if before is not None else None
     stuck = {f.reason for f in findings} & {"SecretLost", "SecretNameTaken", "BindingUnreadable"}
     if before is None and stuck:
         return None
@@ -45,6 +45,14 @@ def next_binding(case: Case, findings: tuple[Finding, ...]) -> Binding | None:
     if Serve.UNAVAILABLE in serve:
         return replace(declared, active=False, inactive_response=503)
     return declared
+
+
+def _closed(before: Binding, now: float) -> Binding:
+    return replace(before, closed=True, keys=keyring.current(before.keys, now), retired=_working(before, now))
+
+
+def _working(before: Binding, now: float) -> tuple[RetiredPath, ...]:
+    return tuple(r for r in before.retired if now < r.expires)
 
 
 def _declared(case: Case, scheme: Resolved) -> Binding:
@@ -109,7 +117,7 @@ def _paths(case: Case) -> tuple[str | None, tuple[RetiredPath, ...]]:
     before, spec, now = case.binding, case.endpoint.spec, case.observed.now
     if before is None:
         return _recovered_segment(case), ()
-    retired = tuple(r for r in before.retired if now < r.expires)
+    retired = _working(before, now)
     wanted = spec.rotate_url
     if before.segment is None or wanted is None or before.rotated.get(URL_REQUEST) == wanted:
         return before.segment, retired
