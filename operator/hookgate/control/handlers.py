@@ -25,10 +25,10 @@ _IDLE_S = 0.01
 
 
 async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asyncio.Event) -> None:
-    """Call ``seen`` with (event type, object) until ``stop``; the type is None for what a list brought.
+    """Call ``seen`` with (event type, object) until cancelled; the type is None for what a list brought.
 
-    SIGTERM and SIGINT set ``stop``.
-    ``namespaces`` empty means all of the cluster. Raises what kopf raises when it cannot log in.
+    ``namespaces`` empty means all of the cluster. SIGTERM and SIGINT set ``stop``; kopf would take them to itself.
+    Raises what kopf raises when it cannot log in.
     """
     registry = kopf.OperatorRegistry()
 
@@ -42,22 +42,27 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
     async def event(type: str | None, body: Mapping[str, Any], **_: Any) -> None:  # noqa: A002 -- kopf's name
         seen(type, dict(body))  # async only so that kopf does not hand it to a thread
 
-    @kopf.on.startup(registry=registry)
-    async def started(**_: Any) -> None:
-        # By now kopf has taken the process's signals. Left to it, a stop waits five seconds for tasks that are not its.
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    await kopf.operator(
+    tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=_settings(),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=list(namespaces),
-        stop_flag=stop,
     )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    # Not kopf.run_tasks: to that, every task of this process that is younger than kopf is kopf's own. It would wait
+    # five seconds for them at a stop and then cancel them.
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        task.result()
 
 
 def _settings() -> kopf.OperatorSettings:

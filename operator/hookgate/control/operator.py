@@ -252,7 +252,7 @@ class _Operator:
         try:
             await watch_endpoints(self._seen, namespaces=(), stop=self._stop)
         finally:
-            # kopf takes the process's signals to itself and ends on them; without it there is nothing to do anyway.
+            # Whatever ended the watch: without it this process is blind, and the next one sees again.
             self._stop.set()
 
     def _seen(self, kind: str | None, manifest: Object) -> None:
