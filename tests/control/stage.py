@@ -200,7 +200,7 @@ class Stage:
         assert isinstance(found, Binding)
         return found
 
-    def keys(self, name: str = "ci") -> list[bytes]:
+    def verifying(self, name: str = "ci") -> list[bytes]:
         """Return the keys that verify, the current one first."""
         return [key.value.reveal() for key in self.binding(name).keys]
 

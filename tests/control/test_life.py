@@ -11,7 +11,7 @@ def test_an_endpoint_that_was_never_activated_has_a_secret_and_no_url(stage: Sta
     stage.declare(state="inactive")
     stage.settle()
     assert stage.ready() == "True Inactive"
-    assert stage.connection() == {"secret": stage.keys()[0]}
+    assert stage.connection() == {"secret": stage.verifying()[0]}
     assert stage.binding().segment is None
     assert stage.status()["secretName"] == "ci-webhook"
     assert "url" not in stage.status()
@@ -28,7 +28,7 @@ def test_an_active_endpoint_has_a_url_a_route_and_a_secret(stage: Stage) -> None
     assert stage.ready() == "True Active"
     assert stage.status()["url"] == url
     assert stage.status()["header"] == "X-Signature"
-    assert stage.connection() == {"url": url.encode(), "header": b"X-Signature", "secret": stage.keys()[0]}
+    assert stage.connection() == {"url": url.encode(), "header": b"X-Signature", "secret": stage.verifying()[0]}
     assert [r["kind"] for r in stage.routes()] == ["Ingress"]
     assert stage.answer() == "verdict"
 
@@ -37,21 +37,21 @@ def test_the_path_is_160_random_bits_and_the_secret_256_others(stage: Stage) -> 
     stage.declare()
     stage.settle()
     assert re.fullmatch("[a-z2-7]{32}", stage.binding().segment or "")
-    assert re.fullmatch(b"[0-9a-f]{64}", stage.keys()[0])
+    assert re.fullmatch(b"[0-9a-f]{64}", stage.verifying()[0])
 
 
 def test_the_first_activation_makes_the_url_and_keeps_the_secret(stage: Stage) -> None:
     stage.declare(state="inactive")
     stage.settle()
-    secret = stage.keys()
+    secret = stage.verifying()
     stage.change(state="active")
     assert stage.settle() == [
         "apply binding",
         "apply Secret ci-webhook",
-        "create Ingress",
+        "apply Ingress",
         "status True Active",
     ]
-    assert stage.keys() == secret
+    assert stage.verifying() == secret
     assert stage.connection()["secret"] == secret[0]
     assert "url" in stage.connection()
 
@@ -64,7 +64,7 @@ def test_activation_goes_from_the_binding_over_the_receivers_to_the_route(stage:
         "create binding",
         "create Secret ci-webhook",
         "(2 of 2 receivers serve it)",
-        "create Ingress",
+        "apply Ingress",
         "status True Active",
     ]
 
@@ -75,7 +75,7 @@ def test_deactivation_keeps_url_secret_and_route_and_answers_503(stage: Stage) -
     before, told = stage.binding(), stage.connection()
     stage.change(state="inactive")
     assert stage.settle() == ["apply binding", "status True Inactive"]
-    assert (stage.binding().segment, stage.keys()) == (before.segment, [k.value.reveal() for k in before.keys])
+    assert (stage.binding().segment, stage.verifying()) == (before.segment, [k.value.reveal() for k in before.keys])
     assert stage.connection() == told
     assert len(stage.routes()) == 1
     assert stage.answer() == 503
@@ -150,14 +150,14 @@ def test_an_endpoint_that_is_absent_from_the_start_writes_its_status_only(stage:
 def test_activation_after_absence_makes_another_url_and_another_secret(stage: Stage) -> None:
     stage.declare()
     stage.settle()
-    before, keys = stage.binding(), stage.keys()
+    before, keys = stage.binding(), stage.verifying()
     stage.change(state="absent")
     stage.settle()
     stage.change(state="active")
     stage.settle()
     assert stage.ready() == "True Active"
     assert stage.binding().segment != before.segment
-    assert stage.keys() != keys
+    assert stage.verifying() != keys
 
 
 def test_two_endpoints_share_neither_url_nor_secret(stage: Stage) -> None:
@@ -166,18 +166,18 @@ def test_two_endpoints_share_neither_url_nor_secret(stage: Stage) -> None:
     stage.settle("ci")
     stage.settle("chat")
     assert stage.binding("ci").segment != stage.binding("chat").segment
-    assert stage.keys("ci") != stage.keys("chat")
+    assert stage.verifying("ci") != stage.verifying("chat")
 
 
 def test_an_endpoint_recreated_under_its_name_begins_anew(stage: Stage) -> None:
     stage.declare()
     stage.settle()
-    keys, segment = stage.keys(), stage.binding().segment
+    keys, segment = stage.verifying(), stage.binding().segment
     stage.delete()
     stage.settle()
     stage.declare()
     stage.settle()
-    assert stage.keys() != keys
+    assert stage.verifying() != keys
     assert stage.binding().segment != segment
 
 

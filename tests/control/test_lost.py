@@ -38,7 +38,7 @@ def rewrite_binding(stage: Stage, raw: bytes) -> None:
 def test_a_lost_binding_is_rebuilt_from_the_connection_secret(stage: Stage, told: dict[str, bytes]) -> None:
     lose_binding(stage)
     assert stage.settle() == ["create binding", "status True Active"]
-    assert stage.keys() == [told["secret"]]
+    assert stage.verifying() == [told["secret"]]
     assert stage.connection() == told
 
 
@@ -48,7 +48,7 @@ def test_a_lost_binding_of_another_type_is_rebuilt_too(stage: Stage) -> None:
     told = stage.connection()
     lose_binding(stage)
     stage.settle()
-    assert (stage.keys(), stage.connection()) == ([told["token"]], told)
+    assert (stage.verifying(), stage.connection()) == ([told["token"]], told)
 
 
 def test_a_path_that_another_endpoint_has_is_not_recovered(stage: Stage, told: dict[str, bytes]) -> None:
@@ -61,7 +61,7 @@ def test_a_path_that_another_endpoint_has_is_not_recovered(stage: Stage, told: d
     stage.world.put({**found, "status": {k: v for k, v in found["status"].items() if k != "url"}})
     stage.settle()
     assert stage.binding("ci").segment != stage.binding("chat").segment
-    assert stage.keys() == [told["secret"]]
+    assert stage.verifying() == [told["secret"]]
 
 
 def test_a_planted_connection_secret_is_no_memory_of_an_endpoint_that_never_had_one(stage: Stage) -> None:
@@ -83,9 +83,9 @@ def test_a_planted_connection_secret_is_no_memory_of_an_endpoint_that_never_had_
         }
     )
     stage.settle()
-    assert planted["secret"] not in stage
+    assert planted["secret"] not in stage.verifying()
     assert stage.binding().segment is None
-    assert stage.connection() == {"secret": stage.keys()[0]}
+    assert stage.connection() == {"secret": stage.verifying()[0]}
 
 
 def test_when_both_are_lost_no_second_secret_is_made_up(stage: Stage, told: dict[str, bytes]) -> None:
@@ -108,7 +108,7 @@ def test_only_a_rotation_replaces_a_lost_secret(stage: Stage, told: dict[str, by
         stage.annotate("hookgate.dev/rotate", "after-the-loss")
     stage.settle()
     assert stage.ready() == "True Active"
-    assert stage.connection()["secret"] == stage.keys()[0] != told["secret"]
+    assert stage.connection()["secret"] == stage.verifying()[0] != told["secret"]
     assert stage.settle() == []
 
 
@@ -128,8 +128,8 @@ def test_a_rotation_asked_for_while_the_binding_was_lost_is_still_done(stage: St
     lose_binding(stage)
     stage.secret_policy(rotate="2026-01")
     stage.settle()
-    assert stage.keys()[1:] == [told["secret"]]
-    assert stage.connection()["secret"] == stage.keys()[0]
+    assert stage.verifying()[1:] == [told["secret"]]
+    assert stage.connection()["secret"] == stage.verifying()[0]
 
 
 def test_a_lost_secret_that_is_restored_from_a_backup_is_used_again(stage: Stage, told: dict[str, bytes]) -> None:
@@ -211,11 +211,11 @@ def test_a_missing_cache_entry_is_not_a_lost_binding(stage: Stage, told: dict[st
 def test_a_binding_that_no_cache_shows_yet_is_never_overwritten(stage: Stage) -> None:
     stage.declare()
     stage.settle()
-    keys, found = stage.keys(), stage.endpoint()
+    keys, found = stage.verifying(), stage.endpoint()
     stage.world.put({k: v for k, v in found.items() if k != "status"})  # the status was not written either
     stage.world.hidden |= {("Secret", "hookgate-bindings", found["metadata"]["uid"]), ("Secret", TEAM, NAME)}
     stage.settle()
-    assert stage.keys() == keys
+    assert stage.verifying() == keys
     assert stage.connection()["secret"] == keys[0]
 
 

@@ -15,7 +15,7 @@ def test_the_route_waits_until_every_ready_receiver_serves_the_binding(stage: St
     assert stage.routes() == []
     assert stage.again == 1.0
     stage.receivers.catch_up()
-    assert stage.settle() == ["create Ingress", "status True Active"]
+    assert stage.settle() == ["apply Ingress", "status True Active"]
 
 
 def test_without_any_receiver_an_active_endpoint_is_not_ready(stage: Stage) -> None:
@@ -25,7 +25,7 @@ def test_without_any_receiver_an_active_endpoint_is_not_ready(stage: Stage) -> N
     assert stage.ready() == "False NoReceivers"
     assert stage.says("Reconciling") == "True NoReceivers"
     assert stage.again == 30.0
-    assert stage.connection()["secret"] == stage.keys()[0]
+    assert stage.connection()["secret"] == stage.verifying()[0]
 
 
 def test_an_endpoint_that_was_never_activated_needs_no_receiver(stage: Stage) -> None:
@@ -108,7 +108,7 @@ def test_a_change_tells_the_tenant_only_when_the_receivers_have_it(stage: Stage)
     assert stage.connection() == told
     stage.receivers.catch_up()
     assert stage.settle() == ["apply Secret ci-webhook", "status True Active"]
-    assert stage.connection()["secret"] == stage.keys()[0]
+    assert stage.connection()["secret"] == stage.verifying()[0]
 
 
 def test_a_new_secret_is_told_under_a_new_name_only_when_the_receivers_have_it(stage: Stage) -> None:
@@ -123,7 +123,7 @@ def test_a_new_secret_is_told_under_a_new_name_only_when_the_receivers_have_it(s
     assert stage.connection() == told
     stage.receivers.catch_up()
     stage.settle()
-    assert stage.connection("new-name")["secret"] == stage.keys()[0]
+    assert stage.connection("new-name")["secret"] == stage.verifying()[0]
     assert stage.secret() is None
 
 
@@ -137,4 +137,4 @@ def test_a_deleted_connection_secret_does_not_jump_the_queue_of_a_rotation(stage
     assert stage.secret() is None
     stage.receivers.catch_up()
     stage.settle()
-    assert stage.connection()["secret"] == stage.keys()[0]
+    assert stage.connection()["secret"] == stage.verifying()[0]
