@@ -186,7 +186,11 @@ class Plane:
 
     def receiver_ready(self) -> bool:
         """Whether the receiver's probe says so."""
-        return self.receiver.running and _probe(self.private, "/readyz") == 200
+        return self.receiver.running and self.probe_receiver("/readyz") == 200
+
+    def probe_receiver(self, path: str) -> int:
+        """The status of one of the receiver's probes, 0 where nobody answers."""
+        return _probe(self.private, path)
 
     # Configuration --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pytest
 
 from hookgate.model.binding import DATA_KEY, Binding, decode
 from tests.cluster.calls import github
-from tests.cluster.plane import BARE_HOST, BINDINGS, FOREIGN_HOST, GATEWAY_HOST, SYSTEM, Write
+from tests.cluster.plane import BARE_HOST, BINDINGS, FOREIGN_HOST, GATEWAY_HOST, SYSTEM, Plane, Write
 from tests.cluster.team import GITHUB, Object, Team, condition, data_of
 
 TOKEN = {"type": "token", "token": {"header": "X-Token"}}
@@ -119,6 +119,13 @@ def test_a_second_look_at_everything_writes_nothing(population: Team, teams: Cal
     assert writes_about(population, since) == []
     assert everything(population) == before
     assert writes_about(elsewhere, since) != []  # the audit log does see writes
+
+
+def test_an_operator_that_is_told_to_end_lets_the_next_one_begin_at_once(plane: Plane) -> None:
+    """It ends without an error and gives its Lease up."""
+    assert plane.operator.end(signal.SIGTERM) == 0
+    lease = plane.admin.get("Lease", SYSTEM, "hookgate-operator")
+    assert "holderIdentity" not in lease["spec"]
 
 
 def test_operators_that_are_ended_amid_the_work_leave_nothing_wrong(team: Team) -> None:
