@@ -34,8 +34,7 @@ def decide(observed: Observed) -> Plan:
     try:
         endpoint = parse_endpoint(manifest)
     except InvalidSpec as error:
-        generation = int(objects.meta(manifest).get("generation") or 0)
-        return Plan(steps=_close(observed), status=invalid(manifest, generation, str(error), observed.now))
+        return _unreadable(observed, str(error))
     if endpoint.spec.state is State.ABSENT:
         return absent(observed, endpoint)
     return _present(_case(observed, endpoint))
@@ -175,12 +174,16 @@ def _binding_steps(observed: Observed, raw: bytes | None) -> list[Step]:
     return [Step(verb=Verb.APPLY, object=objects.at(wanted, found, version=True))]
 
 
-def _close(observed: Observed) -> tuple[Step, ...]:
+def _unreadable(observed: Observed, message: str) -> Plan:
     """Stop serving an endpoint whose spec cannot be read, keeping its path and keys."""
     found, _ = _read_binding(observed.binding)
-    if found is None or found.closed:
-        return ()
-    return tuple(_binding_steps(observed, contract.encode(replace(found, closed=True))))
+    closed, steps = None, list[Step]()
+    if found is not None:
+        closed = replace(found, closed=True)
+        steps += _binding_steps(observed, contract.encode(closed))
+        steps += (Step(verb=Verb.DELETE, object=route) for route in observed.routes)
+    generation = int(objects.meta(observed.manifest).get("generation") or 0)
+    return Plan(steps=tuple(steps), status=invalid(observed.manifest, generation, message, observed.now, closed))
 
 
 def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]:

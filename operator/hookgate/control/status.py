@@ -91,11 +91,13 @@ def conditions(outcome: Outcome) -> tuple[Condition, ...]:
     return tuple(told)
 
 
-def invalid(manifest: Object, generation: int, message: str, now: float) -> dict[str, Any]:
+def invalid(manifest: Object, generation: int, message: str, now: float, binding: Binding | None) -> dict[str, Any]:
     """Return the status of an object whose spec cannot be read; what it showed before is kept, it may still be true."""
     before: Mapping[str, Any] = manifest.get("status") or {}
     finding = Finding(condition=ConditionType.ACCEPTED, reason="InvalidSpec", message=message)
-    outcome = Outcome(manifest=manifest, generation=generation, state=State.INACTIVE, findings=(finding,), now=now)
+    outcome = Outcome(
+        manifest=manifest, generation=generation, state=State.INACTIVE, findings=(finding,), now=now, binding=binding
+    )
     kept = {k: before[k] for k in ("url", "header", "secretName", "rotated", "bindingDigest") if k in before}
     return {**kept, **status_of(outcome)}
 
