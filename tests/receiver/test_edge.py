@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -59,6 +60,18 @@ def test_a_body_that_does_not_come_gets_408_and_ends_the_connection(hasty: House
     with hasty.connect() as connection:
         connection.sendall(request(endpoint.path, BODY)[:-1])
         assert (read_answer(connection).status, endpoint.seen, closed(connection)) == (408, [], True)
+
+
+def test_once_an_unread_body_has_run_out_the_connection_is_an_ordinary_idle_one(hasty: House) -> None:
+    with hasty.connect() as connection:
+        raw = request("/h/nobody", BODY)
+        connection.sendall(raw[:-2])
+        read_answer(connection)
+        connection.sendall(raw[-2:-1])
+        connection.sendall(raw[-1:])
+        time.sleep(0.15)  # three times the patience for an unfinished request, far less than that for an idle one
+        connection.sendall(raw)
+        assert read_answer(connection).status == 404
 
 
 def test_an_idle_connection_is_kept_and_then_closed(hasty: House) -> None:
