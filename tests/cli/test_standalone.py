@@ -224,6 +224,8 @@ def test_without_a_running_serve_a_change_is_declared_and_said_to_wait(
     assert main(["deactivate", "push", "--yes", "--state-dir", str(serve.state)]) == 0
     assert capsys.readouterr().out == "default/push: declared inactive; in force when `hookgate serve` runs again\n"
     assert path.read_text() == endpoint(state="inactive")
+    assert main(["get", "--state-dir", str(serve.state)]) == 0
+    assert "nothing is served now: no `hookgate serve` runs" in capsys.readouterr().err
 
 
 def test_a_state_folder_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def until(found: Callable[[], _T | None], what: str) -> _T:
 
 
 class Target(ThreadingHTTPServer):
-    """A target that takes everything and remembers it."""
+    """A target that takes everything and remembers it; it answers while ``answering`` is set."""
 
     daemon_threads = True
 
@@ -62,6 +62,8 @@ class Target(ThreadingHTTPServer):
         """Listen on a free port of loopback."""
         super().__init__(("127.0.0.1", 0), _Handler)
         self.taken: list[tuple[str, bytes]] = []
+        self.answering = threading.Event()
+        self.answering.set()
 
     @property
     def url(self) -> str:
@@ -74,6 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.server.taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
+        self.server.answering.wait(PATIENCE)
         self.send_response(202)
         self.send_header("Content-Length", "0")
         self.end_headers()

@@ -5,13 +5,21 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.standalone.rig import Serve, endpoint, post, signed, target, until
 
 BODY = b'{"ref": "main"}'
+CONFIG = """\
+apiVersion: config.hookgate.dev/v1alpha1
+kind: HookgateConfiguration
+hosts:
+- {name: hooks.example.com, namespaces: ["*"], exposure: ingress}
+"""
 
 
 def test_a_signed_call_reaches_the_target_and_a_wrong_one_does_not(tmp_path: Path) -> None:
@@ -64,6 +72,22 @@ def test_a_signal_ends_it_in_order(served: Serve, number: signal.Signals) -> Non
     """Both usual signals mean: drain and end, with exit code 0."""
     with served as serve:
         assert serve.stop(number) == 0
+
+
+def test_a_call_in_flight_is_finished_before_the_end(tmp_path: Path) -> None:
+    """No sender is cut off by a restart."""
+    with target() as ci, ThreadPoolExecutor() as pool:
+        serve = Serve(tmp_path, "--forward", f"default/ci={ci.url}")
+        serve.write("push.yaml", endpoint())
+        with serve:
+            url = serve.ready()["url"]
+            ci.answering.clear()
+            call = pool.submit(post, url, BODY, signed(serve.secret(), BODY))
+            until(lambda: ci.taken, "the call to arrive")
+            end = pool.submit(serve.stop)
+            until(lambda: not _listens(url), "the listener to close")
+            ci.answering.set()
+            assert (call.result(), end.result()) == (202, 0)
 
 
 def test_a_changed_file_is_taken_over(served: Serve) -> None:
@@ -224,6 +248,47 @@ def test_a_public_url_stands_in_the_urls(served: Serve) -> None:
         until(lambda: "tunnel" in serve.ready()["url"], "the new URL")
         assert serve.ready()["url"] == f"https://tunnel.example:8443/h/{path}"
         assert serve.secret(key="url").decode() == f"https://tunnel.example:8443/h/{path}"
+
+
+def test_a_configuration_is_followed_and_a_bad_change_is_not_taken(served: Serve) -> None:
+    """As in a cluster: a host withdrawn is a refusal that keeps the path, and its return ends the refusal."""
+    config = served.hooks.parent / "hookgate.yaml"
+    config.write_text(CONFIG)
+    served.command += ["--config", str(config)]
+    with served as serve:
+        url = serve.ready()["url"]
+        assert url.startswith("https://hooks.example.com/h/")
+        config.write_text(CONFIG.replace("hooks", "other"))
+        until(lambda: "HostNotAllowed" in serve.out, "the refusal")
+        config.write_text("nonsense")
+        until(lambda: "the last good configuration stays in force" in serve.errors, "the complaint")
+        config.write_text(CONFIG)
+        assert serve.ready()["url"] == url
+
+
+def test_an_open_endpoint_has_to_be_allowed_and_shows_its_url_in_the_secret_alone(served: Serve) -> None:
+    """Without authentication the URL is the secret."""
+    served.write("open.yaml", endpoint("open").replace("hmac", "none").replace("    provider: github\n", ""))
+    with served as serve:
+        until(lambda: "AuthTypeNotAllowed" in serve.out, "the refusal")
+        serve.stop()
+        config = served.hooks.parent / "hookgate.yaml"
+        config.write_text(CONFIG + "auth: {allowedTypes: [hmac, none]}\n")
+        serve.command += ["--config", str(config)]
+        serve.start()
+        assert "url" not in serve.ready("open")
+        url = serve.secret("open-webhook", "url").decode()
+        assert url.startswith("https://hooks.example.com/h/")
+        assert url not in serve.out
+
+
+def _listens(url: str) -> bool:
+    where = urlsplit(url)
+    try:
+        socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _uid(serve: Serve) -> str:

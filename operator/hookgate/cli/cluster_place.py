@@ -31,6 +31,11 @@ class ClusterPlace:
         """Ask ``api``, which somebody else closes."""
         self._api = api
 
+    @property
+    def caveat(self) -> str | None:
+        """See `Place`. What is told by a cluster is watched over."""
+        return None
+
     async def endpoints(self, namespace: str | None) -> list[Object]:
         """See `Place`."""
         with _told(WEBHOOKENDPOINTS):

@@ -52,6 +52,8 @@ def secret(options: argparse.Namespace) -> int:
 
 async def _get(options: argparse.Namespace) -> list[Object]:
     async with open_place(options) as place:
+        if place.caveat:
+            print(f"hookgate: {place.caveat}", file=sys.stderr)
         if options.name:
             return [await place.endpoint(Request(options.namespace or "default", options.name))]
         return await place.endpoints(options.namespace)

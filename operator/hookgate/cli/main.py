@@ -118,6 +118,13 @@ def _serving(commands: _Commands) -> None:
     receiver.add_argument(
         "--bindings-namespace", default="hookgate-bindings", metavar="NS", help="where bindings are (%(default)s)"
     )
+    receiver.add_argument(
+        "--drain-delay",
+        type=float,
+        default=5.0,
+        metavar="SECONDS",
+        help="from SIGTERM until no connection is taken any more; what load balancers need (%(default)s)",
+    )
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
 
 

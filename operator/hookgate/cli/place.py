@@ -26,6 +26,11 @@ Change = Callable[[], Awaitable[bool]]
 class Place(Protocol):
     """What commands ask for. All methods raise `Stop` where the place cannot answer."""
 
+    @property
+    def caveat(self) -> str | None:
+        """What somebody who looks at endpoints here has to know."""
+        ...
+
     async def endpoints(self, namespace: str | None) -> list[Object]:
         """Return all endpoints, of every namespace for None, by namespace and name."""
         ...
@@ -71,6 +76,13 @@ class FolderPlace:
     def __init__(self, state: StateFolder) -> None:
         """Read from ``state`` at every question."""
         self._state = state
+
+    @property
+    def caveat(self) -> str | None:
+        """See `Place`. A status outlives the process that wrote it."""
+        if self._state.in_use():
+            return None
+        return f"nothing is served now: no `hookgate serve` runs on {self._state.folder}; this is how it ended"
 
     async def endpoints(self, namespace: str | None) -> list[Object]:
         """See `Place`."""

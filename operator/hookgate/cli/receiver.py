@@ -19,7 +19,11 @@ def run(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     public, private = address("--listen", options.listen), address("--private-listen", options.private_listen)
     settings = ReceiverSettings(
-        host=public.host, port=public.port, private_host=private.host, private_port=private.port
+        host=public.host,
+        port=public.port,
+        private_host=private.host,
+        private_port=private.port,
+        drain_delay=options.drain_delay,
     )
     try:
         if options.bindings:

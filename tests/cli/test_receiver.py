@@ -1,0 +1,74 @@
+"""`hookgate receiver` and `hookgate operator` as processes: they start with what they need, and say what they lack."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hookgate.cli.main import main
+from tests.standalone.rig import SOURCE, until
+
+
+def test_a_receiver_serves_a_folder_of_bindings(tmp_path: Path) -> None:
+    """Ready once the folder is read; an unknown path is 404; SIGTERM ends it in order."""
+    public, private = _free_port(), _free_port()
+    command = [sys.executable, "-m", "hookgate", "receiver", "--bindings", str(tmp_path), "--drain-delay", "0"]
+    command += ["--listen", f"127.0.0.1:{public}", "--private-listen", f"127.0.0.1:{private}"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: _status(private, "GET", "/readyz") == 200, "the receiver")
+        assert _status(public, "POST", "/h/" + "a" * 32) == 404
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["receiver", "--bindings", "{missing}"], "--bindings {missing}: no such folder"),
+        (["receiver", "--listen", "8080"], "--listen 8080: write HOST:PORT"),
+        (["receiver", "--kubeconfig", "{missing}"], "kubeconfig {missing}: no such file"),
+        (["get", "--kubeconfig", "{missing}"], "kubeconfig {missing}: no such file"),
+        (["operator", "--health", "8082"], "--health 8082: write HOST:PORT"),
+        (["serve", "{folder}", "--config", "{missing}"], "--config {missing}: cannot be read"),
+        (["serve", "{folder}", "--listen", "x"], "--listen x: write HOST:PORT"),
+    ],
+)
+def test_what_is_missing_is_told_in_one_line(
+    arguments: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 2, naming the option and what to do."""
+    places = {"missing": str(tmp_path / "missing"), "folder": str(tmp_path)}
+    assert main([each.format(**places) for each in arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"hookgate: {told.format(**places)}")
+
+
+def test_an_operator_without_its_configuration_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, exit code 1."""
+    missing = str(tmp_path / "hookgate.yaml")
+    assert main(["operator", "--config", missing]) == 1
+    assert capsys.readouterr().err == f"hookgate: {missing}: No such file or directory\n"
+
+
+def _status(port: int, method: str, path: str) -> int:
+    caller = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        caller.request(method, path)
+        return caller.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        caller.close()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
