@@ -194,8 +194,9 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
         # Nobody was told anything yet, or the receivers know what is told here.
         if confirmed or _last_confirmed(case.observed) is None:
             steps.append(Step(verb=Verb.CREATE, object=wanted))
-    elif case.adopts and case.observed.retained is not None and not objects.owned_by(found, case.endpoint.uid):
+    elif case.adopts and not objects.owned_by(found, case.endpoint.uid):
         steps.append(Step(verb=Verb.REPLACE, object=objects.adopted(wanted, found)))
+    elif case.adopts and case.observed.retained is not None:
         steps.append(Step(verb=Verb.DELETE, object=case.observed.retained))
     elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
         steps.append(_repair(wanted, found))

@@ -189,7 +189,6 @@ def adopted(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
     metadata = dict(meta(found))
     metadata["labels"] = {**(metadata.get("labels") or {}), **wanted["metadata"]["labels"]}
     metadata["ownerReferences"] = [*(metadata.get("ownerReferences") or ()), *wanted["metadata"]["ownerReferences"]]
-    metadata["annotations"] = {k: v for k, v in metadata["annotations"].items() if k != ANNOTATION_RETAINED}
     return {**found, "data": wanted["data"], "metadata": metadata}
 
 
