@@ -47,7 +47,11 @@ class Population:
         return len(self._manifests)
 
     def put(self, manifest: Object, *, ours: bool = False) -> None:
-        """Take an endpoint as seen; an older version than known is passed over. ``ours``: nobody needs waking."""
+        """Take an endpoint as seen; an older version than known is passed over.
+
+        ``ours``: it is the answer to our own write, which needs no waking, unless it brings somebody else's change:
+        the watch, when it tells of that one, will say nothing new.
+        """
         request = request_of(manifest)
         known = self._manifests.get(request)
         if known is not None and uid_of(known) == uid_of(manifest):
@@ -56,13 +60,14 @@ class Population:
             self._forget(request, known)
         elif known is not None:
             self.remove(known)
+            known = None
         self._manifests[request] = manifest
         self._by_uid[uid_of(manifest)] = request
         for key in _named(manifest):
             self._naming.setdefault(key, set()).add(request)
         if _counts(manifest):
             insort(self._ranks.setdefault(request.namespace, []), seniority(manifest))
-        if not ours:
+        if not ours or known is None or _asked(manifest) != _asked(known):
             self._wake(request)
 
     def remove(self, manifest: Object) -> None:
@@ -113,6 +118,11 @@ def _named(manifest: Object) -> set[tuple[str, str, str]]:
 def seniority(manifest: Object) -> _Seniority:
     """Return what orders the endpoints of a namespace by age."""
     return str(meta(manifest).get("creationTimestamp") or ""), str(meta(manifest)["name"])
+
+
+def _asked(manifest: Object) -> tuple[object, object]:
+    """Return what changes with everything that users ask of an endpoint, and with nothing that we write."""
+    return meta(manifest).get("generation"), meta(manifest).get("annotations")
 
 
 def _counts(manifest: Object) -> bool:
