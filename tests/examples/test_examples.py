@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ from hookgate.cli.main import main
 from hookgate.config.load import parse_config
 from hookgate.control.manifests import read_manifests
 from hookgate.scheme.presets import Presets
-from tests.standalone.rig import SOURCE, Serve, target
+from tests.standalone.rig import SOURCE, Serve, target, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PLATFORM = EXAMPLES / "platform" / "hookgate.yaml"
@@ -110,6 +112,38 @@ def test_the_demo_runs_green(tmp_path: Path) -> None:
     assert done.stdout.count("as expected") == 6
     assert done.stdout.splitlines()[-1].startswith("5 calls in ")
     assert (manifest.read_bytes(), list(tmp_path.iterdir())) == (before, [])
+
+
+def test_the_demo_stays_up_on_request_and_cleans_up_on_ctrl_c(tmp_path: Path) -> None:
+    """With commands to try, of which the first is tried here."""
+    with (tmp_path / "out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-u", str(EXAMPLES / "demo.py")],
+            env={"PYTHONPATH": str(SOURCE), "TMPDIR": str(tmp_path), "KEEP": "1"},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        text = until(lambda: _with("Ctrl-C", tmp_path / "out"), "the demo to stay up")
+        command = next(line.strip() for line in text.splitlines() if " get --state-dir" in line)
+        shown = subprocess.run(
+            shlex.split(command),
+            env={"PYTHONPATH": str(SOURCE)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        )
+        assert "github-push  active  True" in shown.stdout
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def _with(word: str, path: Path) -> str | None:
+    text = path.read_text()
+    return text if word in text else None
 
 
 def _copied(folder: str, tmp_path: Path) -> Serve:

@@ -135,3 +135,20 @@ def test_a_second_process_writes_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     live(folder, endpoint())
     assert list(crashes(folder, endpoint())) == []
+
+
+def test_what_is_retained_can_be_adopted_by_a_later_endpoint(tmp_path: Path) -> None:
+    """Path and secret outlive the endpoint, through any number of crashes on the way."""
+    folder = tmp_path / "state"
+    retained = endpoint().replace("spec:\n", "spec:\n  deletionPolicy: Retain\n")
+    adopting = retained.replace("name: push\n", 'name: push\n  annotations: {hookgate.dev/adopt: "true"}\n')
+    before = _connection(live(folder, retained))
+    assert len(list(crashes(folder))) >= 4
+    assert live(folder).bindings == {}
+    assert len(list(crashes(folder, adopting))) >= 4
+    assert _connection(live(folder, adopting)) == before
+
+
+def _connection(cluster: DirectoryCluster) -> object:
+    (found,) = asyncio.run(cluster.connections("default", "", "push-webhook", sure=True))
+    return found["data"]

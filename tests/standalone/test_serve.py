@@ -180,13 +180,14 @@ def test_a_target_that_nothing_stands_for_is_told_with_the_option_to_give(tmp_pa
 
 
 def test_the_state_is_for_its_owner_alone(served: Serve) -> None:
-    """Folders 0700, files 0600, whatever the umask says."""
+    """Folders 0700, files 0600, and Git passes them over."""
     with served as serve:
         serve.ready()
         modes = {path.is_dir(): set[int]() for path in (serve.state, serve.state / "lock")}
         for path in (serve.state, *serve.state.rglob("*")):
             modes[path.is_dir()].add(path.stat().st_mode & 0o777)
         assert modes == {True: {0o700}, False: {0o600}}
+        assert (serve.state / ".gitignore").read_text() == "*\n"
 
 
 def test_a_second_serve_on_the_same_state_is_refused(served: Serve) -> None:

@@ -311,8 +311,9 @@ class DirectoryCluster:
                 self._drop_binding(uid)
         elif retained:
             hold_write(verb, request, wanted, found)
-            self._state.put_binding(uid, new, RETAINED)
-            self._retained[uid] = new
+            if self._retained.get(uid) != new:  # the first half of a move that a crash may have cut
+                self._state.put_binding(uid, new, RETAINED)
+                self._retained[uid] = new
             self._drop_binding(uid)
         else:
             hold_write(verb, request, wanted, found)

@@ -58,6 +58,7 @@ class StateFolder:
         try:
             for each in (self.folder, *(self.folder / name for name in (ENDPOINTS, SECRETS, BINDINGS, RETAINED))):
                 each.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _keep_out_of_git(self.folder)
             self._lock = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(
@@ -142,6 +143,16 @@ class StateFolder:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _keep_out_of_git(folder: Path) -> None:
+    """The default folder stands in the project that it is used in; its secrets must not be committed with it."""
+    try:
+        file = os.open(folder / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(file, "wb") as out:
+        out.write(b"*\n")
 
 
 def _locks(lock: int) -> bool:
