@@ -62,7 +62,7 @@ _Watched = tuple[Resource, Reflector]
 
 #: Private port of receivers that the operator runs.
 PRIVATE_PORT = 8081
-#: How often all endpoints are listed and looked at again, in seconds, plus up to as much jitter.
+#: How often all endpoints are listed and looked at again unless told otherwise, in seconds.
 RESYNC = 300.0
 #: How often receivers are looked for while endpoints wait for one, in seconds.
 FLEET_INTERVAL = 1.0
@@ -70,7 +70,10 @@ FLEET_INTERVAL = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to run. ``health`` is (host, port); ``image`` the operator's own; without ``lease`` nobody else may run."""
+    """How to run. ``health`` is (host, port); ``image`` the operator's own; without ``lease`` nobody else may run.
+
+    ``resync`` is how often everything is looked at again, in seconds, plus up to as much jitter.
+    """
 
     config: Path | None
     kubeconfig: str | None = None
@@ -80,6 +83,7 @@ class Options:
     image: str = ""
     workers: int = 20
     lease: Timing | None = field(default_factory=Timing)
+    resync: float = RESYNC
 
 
 async def run_operator(options: Options) -> None:
@@ -272,7 +276,7 @@ class _Operator:
     async def _resync(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
         """Look at everything again now and then, which finds what the watch missed."""
         while True:
-            await asyncio.sleep(RESYNC * (1 + random.random()))  # noqa: S311 -- jitter
+            await asyncio.sleep(self._options.resync * (1 + random.random()))  # noqa: S311 -- jitter
             try:
                 await self._look_at_all(mirrors, cluster)
             except (ApiError, ClusterError) as error:
