@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from hookgate.config.manifest import load_endpoint
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.objects import encode_data, secret_data
-from hookgate.control.reconcile import Reconciler
+from hookgate.control.reconcile import Reconciler, Settings
 from hookgate.control.settings import settings_of
 from hookgate.model import binding as contract
 from hookgate.model.binding import Binding
@@ -38,6 +39,11 @@ def platform(*hosts: str, more: str = "") -> str:
     """Return a hookgate.yaml that offers ``hosts``, with further members after them."""
     head = "apiVersion: config.hookgate.dev/v1alpha1\nkind: HookgateConfiguration\n"
     return head + "".join(["hosts:\n", *(f"- {host}\n" for host in hosts or (OFFER,))]) + more
+
+
+@cache
+def _settings(text: str) -> Settings:
+    return settings_of(text, source="hookgate.yaml")
 
 
 class Entropy:
@@ -67,7 +73,7 @@ class Stage:
 
     def configure(self, text: str) -> None:
         """Put another hookgate.yaml in force."""
-        self.settings = settings_of(text, source="hookgate.yaml")
+        self.settings = _settings(text)
 
     def declare(self, name: str = "ci", *, namespace: str = TEAM, **spec: Any) -> None:
         """Apply an endpoint whose spec is `SPEC` with the members given; its defaults are filled in as by a server."""

@@ -142,11 +142,11 @@ class World:
         self.watchman.see_step(step)
         with _Counted(self, describe(step, self.binding_namespace)):
             found = self.objects.get(key)
+            self.hidden.discard(key)  # what is written is seen, and after a conflict the next look is a live one
             try:
                 self._carry_out(step, key, found)
             except ClusterError as error:
-                if error.conflict:  # the next look is a live one
-                    self.hidden.discard(key)
+                if error.conflict:
                     self._taken.add(key)
                 raise
 
@@ -206,6 +206,8 @@ class World:
         self._version += 1
         metadata["resourceVersion"] = str(self._version)
         self.objects[key] = obj
+        if key[:2] == ("Secret", self.binding_namespace):
+            self.watchman.see_binding(secret_data(obj).get(contract.DATA_KEY, b""))
         if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
             self._vanish(key)
         return obj
