@@ -25,7 +25,9 @@ _SERVED = ("uid", "resourceVersion", "creationTimestamp", "managedFields")
 
 def objects(world: World) -> list[dict[str, Any]]:
     """Return the objects of a world, apart from Services, with their data decoded."""
-    return [_shown(obj) for obj in world.of_kind("HTTPRoute", "Ingress", "Secret", "WebhookEndpoint")]
+    shown = [_shown(obj) for obj in world.of_kind("HTTPRoute", "Ingress", "Secret", "WebhookEndpoint")]
+    found: list[dict[str, Any]] = json.loads(json.dumps(shown))  # plain and unshared
+    return found
 
 
 def picture(world: World) -> str:

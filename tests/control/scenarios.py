@@ -14,6 +14,12 @@ def lose_binding(stage: Stage) -> None:
     stage.world.drop("Secret", "hookgate-bindings", stage.endpoint()["metadata"]["uid"])
 
 
+def lose_binding_and_rotate(stage: Stage) -> None:
+    """Take the binding away and ask for another secret before anybody looked."""
+    lose_binding(stage)
+    stage.secret_policy(rotate="1", overlap="1h")
+
+
 def lose_connection(stage: Stage) -> None:
     """Take the connection Secret away."""
     stage.world.drop("Secret", TEAM, "ci-webhook")
@@ -89,7 +95,7 @@ SCENARIOS: Mapping[str, tuple[Act, ...]] = {
     "its connection Secret moves": (active, lambda s: s.change(secretName="elsewhere")),
     "from generated to referenced and back": (active, own, lambda s: s.secret_policy()),
     "binding lost": (active, lose_binding),
-    "binding lost and rotation asked for": (active, lambda s: (lose_binding(s), rotate("1")(s))),
+    "binding lost and rotation asked for": (active, lose_binding_and_rotate),
     "both lost, then rotated": (active, lose_both, rotate("1")),
     "connection Secret lost": (active, lose_connection),
     "connection Secret frozen": (active, freeze),

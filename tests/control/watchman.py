@@ -15,7 +15,10 @@ _NOT_SECRET = ("url", "header", contract.DATA_KEY)
 
 
 class Watchman:
-    """``generated`` are all keys that bindings ever held under a form of ours. ``reconciling`` is whose turn it is: no step may touch another tenant's namespace or another endpoint."""
+    """``generated`` are all keys of our making that bindings ever held.
+
+    ``reconciling`` is whose turn it is: no step may touch another tenant's namespace or another endpoint.
+    """
 
     def __init__(self, system_namespace: str, binding_namespace: str) -> None:
         self.reconciling: Request | None = None
