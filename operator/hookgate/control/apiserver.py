@@ -190,7 +190,9 @@ class ApiServerCluster:
         identity = {k: meta(manifest).get(k) for k in ("name", "namespace", "uid")}
         whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": identity, "status": status}
         try:
-            self._population.put(await self._api.apply(WEBHOOKENDPOINTS, whole, subresource="status"), ours=True)
+            written = await self._api.apply(WEBHOOKENDPOINTS, whole, subresource="status")
+            # The answer carries what a user changed meanwhile; when the watch tells of that, it is no longer news.
+            self._population.put(written, ours=_declared(written) == _declared(manifest))
         except ApiError as error:
             await self._outdated(WEBHOOKENDPOINTS, None, manifest, error)
             raise _translated(error) from None
@@ -268,6 +270,12 @@ class ApiServerCluster:
             mirror.wrote(found)
         else:
             mirror.deleted(obj)
+
+
+def _declared(manifest: Object) -> tuple[object, ...]:
+    """Return what is not ours to write about an endpoint."""
+    told = meta(manifest)
+    return manifest.get("spec"), *(told.get(k) for k in ("labels", "annotations", "finalizers", "deletionTimestamp"))
 
 
 def _role(obj: Object) -> str | None:
