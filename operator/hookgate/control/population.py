@@ -53,11 +53,12 @@ class Population:
         the watch, when it tells of that one, will say nothing new.
         """
         request = request_of(manifest)
-        known = self._manifests.get(request)
+        known, makes_room = self._manifests.get(request), False
         if known is not None and uid_of(known) == uid_of(manifest):
             if version_of(manifest) <= version_of(known):
                 return
             self._forget(request, known)
+            makes_room = _counts(known) and not _counts(manifest)
         elif known is not None:
             self.remove(known)
             known = None
@@ -69,6 +70,8 @@ class Population:
             insort(self._ranks.setdefault(request.namespace, []), seniority(manifest))
         if not ours or known is None or _asked(manifest) != _asked(known):
             self._wake(request)
+        if makes_room:
+            self._wake_refused(request.namespace)
 
     def remove(self, manifest: Object) -> None:
         """Take note that this very endpoint is gone, which may make room for its juniors."""
@@ -79,8 +82,7 @@ class Population:
         self._forget(request, known)
         del self._manifests[request]
         self._wake(request)
-        for other in [r for r in self._manifests if r.namespace == request.namespace and _refused(self._manifests[r])]:
-            self._wake(other)
+        self._wake_refused(request.namespace)
 
     def replace(self, manifests: list[Object]) -> None:
         """Take a complete list: what it lacks was deleted without our seeing it."""
@@ -90,6 +92,10 @@ class Population:
                 self.remove(known)
         for manifest in manifests:
             self.put(manifest)
+
+    def _wake_refused(self, namespace: str) -> None:
+        for other in [r for r in self._manifests if r.namespace == namespace and _refused(self._manifests[r])]:
+            self._wake(other)
 
     def _forget(self, request: Request, known: Object) -> None:
         self._by_uid.pop(uid_of(known), None)
