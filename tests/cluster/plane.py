@@ -36,32 +36,13 @@ HOST, GATEWAY_HOST, BARE_HOST, FOREIGN_HOST = (
     f"{name}.example.com" for name in ("hooks", "gateway", "bare", "somebody-elses")
 )
 
-_OPERATOR = """
-import asyncio, logging, sys
-from pathlib import Path
-from hookgate.control.operator import CannotRun, Options, run_operator
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-options = Options(config=Path(sys.argv[1]), kubeconfig=sys.argv[2], health=("127.0.0.1", int(sys.argv[3])))
-try:
-    asyncio.run(run_operator(options))
-except CannotRun as error:
-    sys.exit(f"hookgate operator: {error}")
-"""
+# A pod's receiver never calls its own host; here the targets are on it. Everything else is the command line as shipped.
 _RECEIVER = """
-import asyncio, logging, sys
-from hookgate.kube.api import Api
-from hookgate.receiver.kube_source import KubeSource
-from hookgate.receiver.process import run_receiver
-from hookgate.receiver.settings import ReceiverSettings
-logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-async def main(kubeconfig, public, private):
-    settings = ReceiverSettings(
-        host="127.0.0.1", port=public, private_host="127.0.0.1", private_port=private, drain_delay=0.0, grace=2,
-        loopback_targets=True,
-    )
-    async with await Api.connect(kubeconfig=kubeconfig) as api:
-        await run_receiver(settings, KubeSource(api))
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+import sys
+from functools import partial
+from hookgate.cli import main, receiver
+receiver.ReceiverSettings = partial(receiver.ReceiverSettings, loopback_targets=True)
+sys.exit(main.main())
 """
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -123,24 +104,29 @@ class Plane:
         self.configure(configuration)
         operator = cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
         receiver = cluster.kubeconfig_for(SYSTEM, "hookgate-receiver")
-        self.operator = self.program("operator", _OPERATOR, self.config_file, operator, self.health)
-        self.receiver = self.program("receiver", _RECEIVER, receiver, self.public, self.private)
+        self.operator = self.operator_with("operator", self.config_file, operator, self.health)
+        self.receiver = self._program(
+            "receiver",
+            *("-c", _RECEIVER, "receiver", "--kubeconfig", receiver, "--drain-delay", "0"),
+            *("--listen", f"127.0.0.1:{self.public}", "--private-listen", f"127.0.0.1:{self.private}"),
+        )
 
-    def program(self, name: str, code: str, *arguments: object) -> Program:
-        """A process of the project's own code, not yet started; its log is ``name``.log."""
+    def operator_with(self, name: str, config: Path, kubeconfig: Path, port: int | None = None) -> Program:
+        """An operator, not yet started; its log is ``name``.log."""
+        health = f"127.0.0.1:{port or free_port()}"
+        options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health)
+        return self._program(name, "-m", "hookgate", "operator", *options)
+
+    def _program(self, name: str, *arguments: object) -> Program:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, "-c", code, *map(str, arguments)]
+        command = [sys.executable, *map(str, arguments)]
         log = self.folder / f"{name}.log"
         return Program(name, command, log=log, environment=environment, watchdog=self._watchdog)
-
-    def operator_with(self, name: str, config: Path, kubeconfig: Path) -> Program:
-        """Another operator, not yet started, for one that is meant to fail."""
-        return self.program(name, _OPERATOR, config, kubeconfig, free_port())
 
     # Life -----------------------------------------------------------------------------------------------------------
 

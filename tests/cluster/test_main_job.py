@@ -8,15 +8,18 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.cluster.calls import first_with, github, one_bit_flipped, post
-from tests.cluster.plane import HOST, Plane
-from tests.cluster.target import Target
-from tests.cluster.team import Team
+import yaml
 
-VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "published.json"
+from tests.cluster.calls import first_with, github, one_bit_flipped, post
+from tests.cluster.plane import HOST, ROOT, Plane
+from tests.cluster.target import Target
+from tests.cluster.team import Object, Team
+
+VECTORS = ROOT / "tests" / "vectors" / "published.json"
+EXAMPLE = ROOT / "examples" / "github-push"
+NAME = "github-push"
 ROUNDS = 20
 
 
@@ -26,51 +29,59 @@ def published(name: str) -> tuple[bytes, bytes, dict[str, str]]:
     return found["secret"].encode(), found["body"].encode(), found["headers"]
 
 
+def example(team: Team, secret: bytes) -> list[Object]:
+    """The example's own files, with the secret filled in, the host named, and a target that can be reached here."""
+    (held,), (endpoint,) = (
+        list(yaml.safe_load_all((EXAMPLE / name).read_text())) for name in ("secret.yaml", "webhook.yaml")
+    )
+    assert (held["stringData"], endpoint["metadata"]["name"]) == ({"secret": ""}, NAME)
+    spec = endpoint["spec"] | {"target": {"url": team.target_url(NAME)}, "exposure": {"host": HOST}}
+    return [held | {"stringData": {"secret": secret.decode()}}, endpoint | {"spec": spec}]
+
+
 def test_a_push_gets_through_until_it_may_not_and_nothing_is_left_in_the_end(team: Team, target: Target) -> None:
     """Apply, push, deactivate, activate, deconfigure: each shows at the sender, and the target gets the bytes."""
     secret, hello, signature = published("github-docs")
-    team.give_secret("github", secret)
-    ours = {"type": "hmac", "provider": "github", "secret": {"ref": {"name": "github"}}}
-    team.plane.cluster.apply(team.endpoint("push", auth=ours))
+    team.plane.cluster.apply(example(team, secret), namespace=team.namespace)
 
-    endpoint = team.ready("push", "Active")
+    endpoint = team.ready(NAME, "Active")
     url = endpoint["status"]["url"]
     assert urlsplit(url).netloc == HOST
     assert endpoint["status"]["header"] == "X-Hub-Signature-256"
-    assert team.connection("push") == {"url": url.encode(), "header": b"X-Hub-Signature-256"}
+    assert team.connection(NAME) == {"url": url.encode(), "header": b"X-Hub-Signature-256"}
 
     large = json.dumps({"ref": "refs/heads/main", "noise": random.Random(1).randbytes(7_500).hex()}).encode()
     large += b"\n" * (20_000 - len(large))
     assert team.call(url, hello, signature).status == 200
     assert team.call(url, large, github(secret, large)).status == 200
-    arrived = target.at(f"/{team.namespace}/push")
+    arrived = target.at(f"/{team.namespace}/{NAME}")
     assert [each.body for each in arrived] == [hello, large]
     assert [hashlib.sha256(each.body).digest() for each in arrived][1] == hashlib.sha256(large).digest()
 
     assert team.call(url, one_bit_flipped(large), github(secret, large)).status == 401
     assert team.call(url, hello).status == 401
 
-    team.patch("push", state="inactive")
+    team.patch(NAME, state="inactive")
     team.answers(503, url, hello)
     assert "retry-after" in team.call(url, hello, signature).headers
-    assert team.ready("push", "Inactive")["status"]["url"] == url
+    assert team.ready(NAME, "Inactive")["status"]["url"] == url
 
-    assert team.patched("push", state="active")["status"]["url"] == url
+    assert team.patched(NAME, state="active")["status"]["url"] == url
     assert team.call(url, hello, signature).status == 200
 
-    team.patch("push", state="absent")
+    team.patch(NAME, state="absent")
     team.answers(404, url, hello)
-    assert "url" not in team.ready("push", "Absent")["status"]
+    assert "url" not in team.ready(NAME, "Absent")["status"]
     assert team.left_of(endpoint) == []
 
-    url = team.patched("push", state="active")["status"]["url"]
+    url = team.patched(NAME, state="active")["status"]["url"]
     assert team.call(url, hello, signature).status == 200
-    team.delete("push")
-    team.gone("push")
+    team.delete(NAME)
+    team.gone(NAME)
     assert team.call(url, hello, signature).status == 404
     assert team.left_of(endpoint) == []
-    assert team.secret("github") == {"secret": secret}
-    assert len(target.at(f"/{team.namespace}/push")) == 4
+    assert team.secret("github-push-secret") == {"secret": secret}
+    assert len(target.at(f"/{team.namespace}/{NAME}")) == 4
 
 
 def test_a_generated_secret_and_the_url_outlive_a_deactivation(team: Team) -> None:

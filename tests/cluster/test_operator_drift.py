@@ -62,12 +62,14 @@ def test_a_deleted_ingress_is_made_again(team: Team) -> None:
 )
 def test_a_changed_connection_secret_is_put_right(team: Team, change: Object) -> None:
     """Byte for byte, and what somebody else wrote there never verifies."""
-    url = team.created("push")["status"]["url"]
-    before = essence(team.plane.admin.find("Secret", team.namespace, "push-webhook"))
 
+    def now() -> Object:
+        return essence(team.plane.admin.find("Secret", team.namespace, "push-webhook"))
+
+    url = team.created("push")["status"]["url"]
+    before = now()
     team.plane.admin.merge("Secret", team.namespace, "push-webhook", change)
-    found = lambda: team.plane.admin.find("Secret", team.namespace, "push-webhook")  # noqa: E731 -- looked at twice
-    team.plane.wait(lambda: essence(found()) == before, "the connection Secret to be as before")
+    team.plane.wait(lambda: now() == before, "the connection Secret to be as before")
     assert team.call(url, b"{}", github(b"planted", b"{}")).status == 401
     assert serves(team, "push")
 
