@@ -168,6 +168,8 @@ def test_other_kinds_are_noted_once_and_ignored(served: Serve) -> None:
         assert [line for line in serve.out.splitlines() if "ConfigMap" in line] == [
             f"ignored: {serve.hooks / 'app.yaml'}: v1 ConfigMap"
         ]
+        serve.write("late.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n")
+        until(lambda: f"ignored: {serve.hooks / 'late.yaml'}: v1 Service\n" in serve.out, "the note")
 
 
 def test_a_target_that_nothing_stands_for_is_told_with_the_option_to_give(tmp_path: Path) -> None:

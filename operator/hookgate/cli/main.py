@@ -49,13 +49,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.DONE
 
 
+class _Layout(argparse.RawDescriptionHelpFormatter):
+    """Keeps the epilog's lines, and each command beside its description."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30)
+        # argparse forgets to count the indent of commands when it looks for the longest.
+        self._action_max_length = len("  deconfigure") + 2
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="hookgate",
         description="Webhook endpoints: declare them, serve them, try them.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Layout,
     )
     top.add_argument("--version", action="version", version=f"hookgate {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -70,9 +79,7 @@ _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add(commands: _Commands, name: str, run: _Command, text: str) -> argparse.ArgumentParser:
-    added = commands.add_parser(
-        name, help=text, description=text, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    added = commands.add_parser(name, help=text, description=text, epilog=EPILOG, formatter_class=_Layout)
     added.set_defaults(run=run)
     return added
 
@@ -106,6 +113,9 @@ def _serving(commands: _Commands) -> None:
     operator.add_argument("--system-namespace", default="hookgate-system", metavar="NS", help="ours (%(default)s)")
     operator.add_argument(
         "--bindings-namespace", default="hookgate-bindings", metavar="NS", help="what receivers read (%(default)s)"
+    )
+    operator.add_argument(
+        "--resync", type=float, default=300.0, metavar="SECONDS", help="between looks at everything (%(default)s)"
     )
     operator.add_argument("--health", default="0.0.0.0:8082", metavar="HOST:PORT", help="probes (%(default)s)")
 

@@ -26,6 +26,7 @@ def run(options: argparse.Namespace) -> int:
                     kubeconfig=options.kubeconfig,
                     system_namespace=options.system_namespace,
                     binding_namespace=options.bindings_namespace,
+                    resync=options.resync,
                     health=(health.host, health.port),
                     # The receivers run the operator's own image, which only its Deployment can tell.
                     image=os.environ.get("HOOKGATE_IMAGE", ""),

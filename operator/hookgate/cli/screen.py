@@ -43,10 +43,18 @@ class Screen:
         self._out, self._errors = out or sys.stdout, errors or sys.stderr
         self._rows: list[tuple[str, ...]] | None = None
         self._told: set[str] = set()
+        self._ignored: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print lines."""
         _write(self._out, text)
+
+    def ignored(self, texts: Sequence[str]) -> None:
+        """Print, once each, which documents are none of ours."""
+        for text in texts:
+            if text not in self._ignored:
+                self._ignored.add(text)
+                self.say(f"ignored: {text}")
 
     def call(self, receipt: Receipt) -> None:
         """Print one delivery."""

@@ -26,7 +26,7 @@ from hookgate.control.cluster import Request
 from hookgate.model.endpoint import AuthType
 from hookgate.model.sensitive import Sensitive
 from hookgate.scheme.presets import Resolved, resolve
-from hookgate.scheme.sign import CannotSign, sign
+from hookgate.scheme.sign import CannotSign, Signed, sign
 
 _TIMEOUT = 70.0
 _MEANINGS = {
@@ -49,11 +49,11 @@ def run(options: argparse.Namespace) -> int:
     body = _body(options.data)
     extra = [_header(text) for text in options.header]
     via = base_url("--via", options.via) if options.via else None
-    url, headers = asyncio.run(_prepare(options, body))
+    url, call = asyncio.run(_prepare(options, body))
     if options.tamper:
-        body, headers = _spoiled(body, headers)
-    sent = {"Content-Type": options.content_type, **dict(headers), **dict(extra)}
-    status = _post(url, via, body, sent)
+        call = _spoiled(call)
+    sent = {"Content-Type": options.content_type, **dict(call.headers), **dict(extra)}
+    status = _post(url, via, call, sent)
     print(f"{status} {meaning(status)}")
     return Exit.DONE if 200 <= status < 300 else Exit.REFUSED
 
@@ -65,21 +65,27 @@ def meaning(status: int) -> str:
     return _MEANINGS.get(status, "the target's own answer" if 400 <= status < 500 else "not what a Hookgate answers")
 
 
-async def _prepare(options: argparse.Namespace, body: bytes) -> tuple[str, list[tuple[str, str]]]:
-    """Return the URL, and the headers that a sender adds."""
+async def _prepare(options: argparse.Namespace, body: bytes) -> tuple[str, Signed]:
+    """Return the URL, and the call as its sender makes it."""
     async with open_place(options) as place:
         manifest = await place.endpoint(Request(options.namespace, options.name))
         url = await url_at(place, manifest)
         resolved = resolve(parsed(manifest).spec.auth, presets(options.config))
         if not isinstance(resolved, Resolved):
             raise Stop(Exit.REFUSED, f"{named(manifest)}: {resolved.field}: {resolved.message}")
-        key = await _key(options, place, manifest)
+        key = (await _key(options, place, manifest)).reveal()
     delivery = str(uuid.uuid4())
+
+    def signed(secret: bytes) -> Signed:
+        return sign(resolved.document, secret, body=body, now=time.time(), url=url, delivery_id=delivery)
+
     try:
-        signed = sign(resolved.document, key.reveal(), body=body, now=time.time(), url=url, delivery_id=delivery)
+        call = signed(key)
+        if options.tamper and call.body != body:
+            call = signed(_altered(key))  # the credential stands in the body, which no change behind it would touch
     except CannotSign as error:
         raise Stop(Exit.REFUSED, f"{named(manifest)}: {error}") from None
-    return url, signed.headers
+    return url, call
 
 
 async def _key(options: argparse.Namespace, place: Place, manifest: Object) -> Sensitive:
@@ -110,16 +116,23 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
-def _spoiled(body: bytes, headers: list[tuple[str, str]]) -> tuple[bytes, list[tuple[str, str]]]:
-    """Change one byte of the body and the last character of every credential: enough for any scheme."""
-    changed = [(name, value[:-1] + ("0" if value[-1:] != "0" else "1")) for name, value in headers]
-    return body + b" ", changed
+def _spoiled(call: Signed) -> Signed:
+    """Change the body, and the last character of everything that the sender added: enough for any scheme."""
+    return Signed(
+        headers=[(name, _altered(value.encode()).decode()) for name, value in call.headers],
+        body=call.body + b" ",
+        query=_altered(call.query),
+    )
 
 
-def _post(url: str, via: str | None, body: bytes, headers: dict[str, Any]) -> int:
+def _altered(text: bytes) -> bytes:
+    return text and text[:-1] + (b"1" if text.endswith(b"0") else b"0")
+
+
+def _post(url: str, via: str | None, call: Signed, headers: dict[str, Any]) -> int:
     """Post and return the status. No redirect is followed. Raises `Stop` without repeating the URL's path."""
     wanted, way = urlsplit(url), urlsplit(via or url)
-    path = wanted.path + (f"?{wanted.query}" if wanted.query else "")
+    path = wanted.path + (f"?{call.query.decode()}" if call.query else "")
     timeout = _TIMEOUT
     assert way.hostname is not None, "URLs of endpoints have a host"
     if way.scheme == "https":
@@ -130,7 +143,7 @@ def _post(url: str, via: str | None, body: bytes, headers: dict[str, Any]) -> in
     else:
         caller = http.client.HTTPConnection(way.hostname, way.port, timeout=timeout)
     try:
-        caller.request("POST", path, body=body, headers={"User-Agent": "hookgate-send", **headers})
+        caller.request("POST", path, body=call.body, headers={"User-Agent": "hookgate-send", **headers})
         return caller.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or type(error).__name__

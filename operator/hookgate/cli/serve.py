@@ -105,8 +105,7 @@ class Service:
 
     def _check(self, paths: list[Path], reading: Reading) -> None:
         self._screen.problems(reading.problems)
-        for text in reading.ignored:
-            self._screen.say(f"ignored: {text}")
+        self._screen.ignored(reading.ignored)
         if not reading.endpoints and not self._cluster.endpoints:
             where = ", ".join(map(str, paths))
             what = "no endpoint that can be served" if reading.problems else f"no {KIND} manifests found"
@@ -180,6 +179,7 @@ class Service:
                 looked = time.monotonic()
 
     def _declare(self, reading: Reading) -> bool:
+        self._screen.ignored(reading.ignored)
         try:
             refused = self._cluster.declare(reading.endpoints, reading.secrets)
         except ClusterError as error:
