@@ -53,6 +53,8 @@ class Mirror:
                 self._wake(obj)
         elif uid not in self._deleted and (known is None or _newer(obj, known)):
             self._put(obj)
+            if known is not None and _owner(known) != _owner(obj):
+                self._wake(known)
             self._wake(obj)
 
     def replace(self, objects: Sequence[Object]) -> None:
