@@ -36,6 +36,11 @@ class Slots:
         """Return the slot of a header, the same for every use of the same name."""
         return self._by_name.setdefault(header.lower().encode(), len(self._by_name) + 1)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The lower-case names of all headers that have a slot."""
+        return tuple(name.decode() for name in self._by_name)
+
     def read_content_type(self) -> None:
         """Declare the content type: a form is only read from a body that does not claim to be something else."""
         self.content_type = self.of("content-type")

@@ -49,6 +49,7 @@ class Verdict:
     ``key_id`` names the key that verified. ``delivery_id`` and ``event_type`` are what the scheme reads from the
     request, None where it reads nothing; whether a signature covers them tells `hookgate.scheme.verify.coverage`.
     ``skew`` is the signed timestamp minus now, in seconds, when the scheme has one and the signature matched.
+    ``where`` names, for people, the header or member at which a refusal arose, as the descriptor does: never a value.
     """
 
     accepted: bool
@@ -57,3 +58,4 @@ class Verdict:
     delivery_id: str | None = None
     event_type: str | None = None
     skew: float | None = None
+    where: str | None = field(default=None, compare=False)

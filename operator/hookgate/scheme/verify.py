@@ -23,6 +23,7 @@ from hookgate.scheme.descriptor import (
     InvalidDescriptor,
     Origin,
     PartKind,
+    Place,
     SchemeType,
     TimestampRule,
 )
@@ -33,6 +34,7 @@ from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import Reason, Request, Verdict
 from hookgate.scheme.times import READERS
+from hookgate.scheme.where import headers_text, message_text, place_text, refusals
 
 __all__ = ["Coverage", "InvalidDescriptor", "Verifier", "compile_verifier", "coverage", "credential_headers"]
 
@@ -40,8 +42,8 @@ Verifier = Callable[[Request, float], Verdict]
 
 #: Tells whether one key proves any of the decoded credentials over the message.
 _Match = Callable[[bytes, Sequence[bytes]], bool]
-#: None: nothing to object; a number: the skew in seconds.
-_Window = Callable[[bytes | None, float], float | Reason | None]
+#: None: nothing to object; a number: the skew in seconds; a verdict: that of the refusal.
+_Window = Callable[[bytes | None, float], float | Verdict | None]
 
 _REFUSED: Final[Mapping[Reason, Verdict]] = {reason: Verdict(accepted=False, reason=reason) for reason in Reason}
 #: Asymmetric checks are costly, so fewer candidates are tried.
@@ -112,6 +114,7 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
     timestamp, window = _compile_timestamp(descriptor, slots)
     digest_differs = _compile_digest(descriptor.body_digest, slots)
     delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
+    at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, slots)
     lasting = all(key.expires is None for key, _ in usable)
 
     def verify(request: Request, now: float) -> Verdict:
@@ -120,35 +123,52 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
             return _REFUSED[Reason.NO_USABLE_KEY]
         found = slots.find(request.headers)
         if found is None:
-            return _REFUSED[Reason.DUPLICATE_CREDENTIAL]
+            return at_headers[Reason.DUPLICATE_CREDENTIAL]
         inputs = Inputs(request, found, slots.content_type)
         carried = credentials(inputs)
         if isinstance(carried, Reason):
-            return _REFUSED[carried]
+            return at_credential[carried]
         written, carried_time = carried
         given = [raw for raw in map(decode, written) if raw is not None]
         if not given:
-            return _REFUSED[Reason.MALFORMED_CREDENTIAL]
+            return at_credential[Reason.MALFORMED_CREDENTIAL]
         time = timestamp(inputs, carried_time)
         if isinstance(time, Reason):
-            return _REFUSED[time]
+            return at_time[time]
         signed = message(inputs, time or b"")
         if isinstance(signed, Reason):
-            return _REFUSED[signed]
+            return at_message[signed]
         matched = [key for key, match in current if match(signed, given)]
         if not matched:
-            return _REFUSED[Reason.WRONG_CREDENTIAL]
+            return at_credential[Reason.WRONG_CREDENTIAL]
         objection = digest_differs(inputs)
         if objection is not None:
-            return _REFUSED[objection]
+            return at_digest[objection]
         skew = window(time, now)
-        if isinstance(skew, Reason):
-            return _REFUSED[skew]
+        if isinstance(skew, Verdict):
+            return skew
         return Verdict(
             accepted=True, key_id=matched[0].id, delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
         )
 
     return verify
+
+
+def _refusals_by_stage(descriptor: Descriptor, slots: Slots) -> tuple[Mapping[Reason, Verdict], ...]:
+    """Return the refusals of repeated headers, the credential, the timestamp, the message and the body's digest."""
+    time, digest = descriptor.timestamp, descriptor.body_digest
+    return tuple(
+        map(
+            refusals,
+            (
+                headers_text(slots.names),
+                place_text(descriptor.source, None),
+                place_text(time.place if time else None, descriptor.source),
+                message_text(descriptor),
+                place_text(digest.place if digest else None, None),
+            ),
+        )
+    )
 
 
 def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[tuple[Key, _Match], ...]:
@@ -210,24 +230,27 @@ def _compile_timestamp(
         return lambda _inputs, _carried: None, lambda _time, _now: None
     needed = rule.enforce or descriptor.has(PartKind.TIMESTAMP)
     if rule.place.origin in (Origin.KV, Origin.INDEX):
-        return lambda _inputs, carried: _required(carried, needed), _compile_window(rule)
+        return lambda _inputs, carried: _required(carried, needed), _compile_window(rule, descriptor.source)
     read = compile_reader(rule.place, slots)
-    return lambda inputs, _carried: _required(read(inputs), needed), _compile_window(rule)
+    return lambda inputs, _carried: _required(read(inputs), needed), _compile_window(rule, descriptor.source)
 
 
 def _required(value: bytes | Reason | None, needed: bool) -> bytes | Reason | None:
     return Reason.MISSING_CREDENTIAL if value is None and needed else value
 
 
-def _compile_window(rule: TimestampRule) -> _Window:
+def _compile_window(rule: TimestampRule, source: Place | None) -> _Window:
     read = READERS[rule.notation]
+    unreadable = refusals(place_text(rule.place, source))[Reason.MALFORMED_CREDENTIAL]
 
-    def window(time: bytes | None, now: float) -> float | Reason | None:
+    def window(time: bytes | None, now: float) -> float | Verdict | None:
         moment = read(time) if time is not None else None
         if moment is None:
-            return Reason.MALFORMED_CREDENTIAL if rule.enforce else None
+            return unreadable if rule.enforce else None
         skew = moment - now
-        return Reason.STALE if rule.enforce and abs(skew) > rule.tolerance else skew
+        if rule.enforce and abs(skew) > rule.tolerance:
+            return Verdict(accepted=False, reason=Reason.STALE, skew=skew, where=unreadable.where)
+        return skew
 
     return window
 
