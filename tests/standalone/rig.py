@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import http.client
+import io
 import json
 import os
 import signal
@@ -19,6 +20,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from hookgate.cli.main import main
 
 SOURCE = Path(__file__).parents[2] / "operator"
 PATIENCE = 15.0
@@ -130,10 +133,10 @@ class Serve:
         return code
 
     def refused(self) -> tuple[int, str]:
-        """Run to the end and return exit code and standard error, where it is expected not to serve."""
-        environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
-        done = subprocess.run(self.command, capture_output=True, env=environment, timeout=PATIENCE, check=False)
-        return done.returncode, done.stderr.decode()
+        """Run to the end, in this process, and return exit code and standard error, where it is not to serve."""
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            code = main(self.command[3:])
+        return code, errors.getvalue()
 
     def __enter__(self) -> Serve:
         return self.start()
