@@ -57,7 +57,16 @@ class Fleet:
         return frozenset(a for a, reply in zip(addresses, replies, strict=True) if reply is not None)
 
     async def _ask_all(self) -> None:
-        """Ask for everything that is open, again and again, until nothing is."""
+        """Ask for everything that is open until nothing is; whatever goes wrong, nobody waits for ever."""
+        try:
+            await self._ask_on()
+        except Exception as error:
+            for question in self._open:
+                if not question.answer.done():
+                    question.answer.set_exception(error)
+            self._open = []
+
+    async def _ask_on(self) -> None:
         pause = _FIRST_PAUSE
         while self._open:
             asked = self._open[:_MOST_AT_ONCE]
