@@ -1,0 +1,1 @@
+"""What GitOps tools conclude from the objects that Hookgate writes."""
