@@ -28,7 +28,7 @@ def refused(document: Mapping[str, Any], headers: Mapping[str, str], **how: Any)
 
 def signed(name: str, *, body: bytes = b"{}", at: float = NOW) -> dict[str, str]:
     """Return the headers of a sender known by name."""
-    return dict(sign(preset(name).scheme, SECRET, body=body, now=at).headers)
+    return dict(sign(preset(name).scheme, SECRET, body=body, now=at, delivery_id="msg_1").headers)
 
 
 @pytest.mark.parametrize(
