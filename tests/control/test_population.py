@@ -68,3 +68,102 @@ def test_an_object_made_anew_under_the_same_name_wakes(population: Population, w
     """Another uid is another endpoint."""
     population.put(seen(version=11, uid="v"))
     assert (population.by_uid("u"), population.by_uid("v"), set(woken)) == (None, PUSH, {PUSH})
+
+
+# Indexes --------------------------------------------------------------------------------------------------------------
+
+
+def endpoint(
+    name: str, created: int = 0, *, namespace: str = "team-a", version: int = 1, **spec: Any
+) -> dict[str, Any]:
+    """An endpoint that was created at second ``created``."""
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": f"uid-{name}",
+        "resourceVersion": str(version),
+        "creationTimestamp": f"2026-01-01T00:00:{created:02d}Z",
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def too_many(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The endpoint as one that was refused for its number."""
+    return {**manifest, "status": {"conditions": [{"type": "Ready", "reason": "TooManyEndpoints"}]}}
+
+
+@pytest.fixture
+def everybody(woken: list[Request]) -> Population:
+    """An empty population."""
+    return Population(woken.append)
+
+
+def test_whoever_names_a_secret_or_a_service_is_found_by_it(everybody: Population) -> None:
+    """By the connection Secret's name, every reference and the target, in the own namespace only."""
+    refs = {"ref": {"name": "mine"}, "previousRefs": [{"name": "old"}]}
+    everybody.put(endpoint("ci", auth={"secret": refs}, target={"service": {"name": "app"}}))
+    everybody.put(endpoint("chat", secretName="mine"))
+    ci, chat = Request("team-a", "ci"), Request("team-a", "chat")
+    assert everybody.naming("team-a", "Secret", "mine") == {ci, chat}
+    assert everybody.naming("team-a", "Secret", "old") == {ci}
+    assert everybody.naming("team-a", "Secret", "ci-webhook") == {ci}
+    assert everybody.naming("team-a", "Service", "app") == {ci}
+    assert everybody.naming("team-b", "Secret", "mine") == frozenset()
+
+
+def test_a_name_that_is_no_longer_given_is_forgotten(everybody: Population) -> None:
+    """After a change as after a deletion."""
+    everybody.put(endpoint("ci", secretName="one"))
+    everybody.put(endpoint("ci", secretName="two", version=2))
+    assert everybody.naming("team-a", "Secret", "one") == frozenset()
+    everybody.remove(endpoint("ci"))
+    assert everybody.naming("team-a", "Secret", "two") == frozenset()
+    assert (len(everybody), everybody.by_uid("uid-ci")) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "spec", [{"secretName": 5}, {"auth": []}, {"auth": {"secret": {"previousRefs": {}}}}, {"target": 1}]
+)
+def test_a_spec_of_wrong_types_names_only_its_own_secret(everybody: Population, spec: dict[str, Any]) -> None:
+    """No object may stop the others."""
+    everybody.put(endpoint("ci", **spec))
+    assert everybody.naming("team-a", "Secret", "ci-webhook") == {Request("team-a", "ci")}
+
+
+def test_elders_are_those_of_the_namespace_that_were_created_before(everybody: Population) -> None:
+    """Those of one second are told apart by their names; absent ones do not count."""
+    a, b, c = endpoint("a", 1), endpoint("b", 1), endpoint("c", 0, state="absent")
+    for each in (a, b, c, endpoint("d", 0, namespace="team-b")):
+        everybody.put(each)
+    assert [everybody.elders(each) for each in (a, b)] == [0, 1]
+    everybody.put(endpoint("c", 0, version=2))
+    assert [everybody.elders(each) for each in (a, b)] == [1, 2]
+
+
+def test_room_that_is_made_wakes_those_who_were_refused(everybody: Population, woken: list[Request]) -> None:
+    """By a deletion, and by an elder one that is declared absent."""
+    for each in (endpoint("a", 1), endpoint("b", 2), too_many(endpoint("c", 3))):
+        everybody.put(each)
+    woken.clear()
+    everybody.put(endpoint("a", 1, version=2, state="absent"))
+    assert woken == [Request("team-a", "a"), Request("team-a", "c")]
+    woken.clear()
+    everybody.remove(endpoint("b", 2))
+    assert woken == [Request("team-a", "b"), Request("team-a", "c")]
+
+
+def test_a_deletion_of_an_earlier_object_does_not_remove_the_later_one(everybody: Population) -> None:
+    """A late event tells of another uid."""
+    everybody.put(endpoint("ci"))
+    everybody.remove({"metadata": {**endpoint("ci")["metadata"], "uid": "an-earlier-one"}})
+    assert everybody.by_uid("uid-ci") == Request("team-a", "ci")
+
+
+def test_a_complete_list_tells_of_deletions_that_nobody_saw(everybody: Population, woken: list[Request]) -> None:
+    """What stays as it was wakes nobody."""
+    for each in (endpoint("a"), endpoint("b")):
+        everybody.put(each)
+    woken.clear()
+    everybody.replace([endpoint("b"), endpoint("c")])
+    assert set(everybody) == {Request("team-a", "b"), Request("team-a", "c")}
+    assert woken == [Request("team-a", "a"), Request("team-a", "c")]

@@ -1,0 +1,148 @@
+"""The mirror of one kind: news of others wakes, our own writes do not, and nothing old overwrites anything newer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hookgate.control.mirror import Mirror
+
+OWNER = "hookgate.dev/endpoint-uid"
+
+
+class Seen:
+    """A mirror and whom it woke."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+        self.mirror = Mirror(lambda obj: self.woken.append(obj["metadata"]["uid"]))
+
+
+@pytest.fixture
+def seen() -> Seen:
+    """An empty mirror."""
+    return Seen()
+
+
+def obj(uid: str, version: int, *, name: str = "x", owner: str | None = "e", namespace: str = "n") -> dict[str, Any]:
+    """An object of an endpoint, in one version."""
+    labels = {OWNER: owner} if owner else {}
+    metadata = {"name": name, "namespace": namespace, "uid": uid, "resourceVersion": str(version), "labels": labels}
+    return {"metadata": metadata}
+
+
+def test_what_the_watch_tells_is_known_and_wakes(seen: Seen) -> None:
+    seen.mirror.observe("ADDED", obj("u", 1))
+    assert seen.mirror.get("n", "x") == obj("u", 1)
+    assert seen.mirror.of("e") == (obj("u", 1),)
+    assert seen.woken == ["u"]
+
+
+def test_our_own_write_is_known_at_once_and_its_echo_wakes_nobody(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.observe("ADDED", obj("u", 5))
+    assert seen.mirror.get("n", "x") == obj("u", 5)
+    assert seen.woken == []
+
+
+def test_an_event_from_before_our_write_changes_nothing(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.observe("MODIFIED", obj("u", 4))
+    assert (seen.mirror.get("n", "x"), seen.woken) == (obj("u", 5), [])
+
+
+def test_an_answer_that_comes_after_newer_news_changes_nothing(seen: Seen) -> None:
+    seen.mirror.observe("MODIFIED", obj("u", 6))
+    seen.mirror.wrote(obj("u", 5))
+    assert seen.mirror.get("n", "x") == obj("u", 6)
+
+
+def test_versions_count_as_numbers(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 9))
+    seen.mirror.observe("MODIFIED", obj("u", 10))
+    assert seen.mirror.get("n", "x") == obj("u", 10)
+
+
+def test_a_change_by_others_after_our_write_wakes(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.observe("MODIFIED", obj("u", 6))
+    assert seen.woken == ["u"]
+
+
+def test_what_we_deleted_is_gone_at_once_and_stale_events_do_not_bring_it_back(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.deleted(obj("u", 5))
+    seen.mirror.observe("MODIFIED", obj("u", 4))
+    seen.mirror.observe("MODIFIED", obj("u", 6))
+    assert (len(seen.mirror), seen.mirror.of("e"), seen.woken) == (0, (), [])
+
+
+def test_the_echo_of_our_deletion_wakes_nobody(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.deleted(obj("u", 5))
+    seen.mirror.observe("DELETED", obj("u", 7))
+    assert seen.woken == []
+
+
+def test_an_object_made_anew_after_our_deletion_is_not_taken_away_by_its_echo(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.deleted(obj("u", 5))
+    seen.mirror.wrote(obj("v", 8))
+    seen.mirror.observe("DELETED", obj("u", 7))
+    seen.mirror.observe("ADDED", obj("v", 8))
+    assert (seen.mirror.get("n", "x"), seen.woken) == (obj("v", 8), [])
+
+
+def test_a_deletion_by_others_wakes(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.observe("DELETED", obj("u", 6))
+    assert (len(seen.mirror), seen.woken) == (0, ["u"])
+
+
+def test_another_uid_under_the_same_name_is_news_whatever_its_version(seen: Seen) -> None:
+    seen.mirror.observe("ADDED", obj("u", 9))
+    seen.mirror.observe("ADDED", obj("v", 3))
+    assert (seen.mirror.get("n", "x"), seen.woken) == (obj("v", 3), ["u", "v"])
+
+
+def test_our_deletion_of_an_object_that_was_replaced_meanwhile_takes_nothing_away(seen: Seen) -> None:
+    seen.mirror.observe("ADDED", obj("v", 9))
+    seen.mirror.deleted(obj("u", 5))
+    assert seen.mirror.get("n", "x") == obj("v", 9)
+
+
+def test_a_complete_list_tells_what_vanished_what_came_and_what_changed(seen: Seen) -> None:
+    for each in (obj("u", 1, name="gone"), obj("v", 2, name="same"), obj("w", 3, name="changed")):
+        seen.mirror.wrote(each)
+    seen.mirror.replace([obj("v", 2, name="same"), obj("w", 4, name="changed"), obj("x", 5, name="new")])
+    assert sorted(seen.woken) == ["u", "w", "x"]
+    assert sorted(o["metadata"]["name"] for o in seen.mirror) == ["changed", "new", "same"]
+
+
+def test_a_complete_list_does_not_take_back_a_newer_write_of_ours(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5))
+    seen.mirror.replace([obj("u", 4)])
+    assert (seen.mirror.get("n", "x"), seen.woken) == (obj("u", 5), [])
+
+
+def test_an_object_that_changes_hands_wakes_both(seen: Seen) -> None:
+    owners: list[str] = []
+    mirror = Mirror(lambda o: owners.append(o["metadata"]["labels"].get(OWNER, "nobody")))
+    mirror.wrote(obj("u", 1, owner="e"))
+    mirror.observe("MODIFIED", obj("u", 2, owner="f"))
+    mirror.observe("MODIFIED", obj("u", 3, owner=None))
+    assert owners == ["e", "f", "f", "nobody"]
+    assert (mirror.of("e"), mirror.of("f")) == ((), ())
+
+
+def test_an_unlabelled_object_belongs_to_nobody(seen: Seen) -> None:
+    seen.mirror.observe("ADDED", obj("u", 1, owner=None))
+    assert seen.mirror.get("n", "x") is not None
+    assert seen.mirror.of("") == ()
+
+
+def test_names_are_told_apart_by_namespace(seen: Seen) -> None:
+    seen.mirror.observe("ADDED", obj("u", 1, namespace="n"))
+    seen.mirror.observe("ADDED", obj("v", 1, namespace="m"))
+    assert len(seen.mirror) == 2
