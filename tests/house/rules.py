@@ -64,6 +64,7 @@ PURE = (
     "hookgate.control.values",
     "hookgate.receiver.auth",
     "hookgate.receiver.respond",
+    "hookgate.receiver.steps",
 )
 
 # fmt: off

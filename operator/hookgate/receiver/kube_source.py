@@ -38,7 +38,7 @@ class KubeSource:
             else:
                 table.put(secret["uid"], secret["raw"])
 
-        await Reflector(
+        reflector = Reflector(
             self._api,
             SECRETS,
             namespace=self._namespace,
@@ -46,7 +46,9 @@ class KubeSource:
             on_change=change,
             on_replace=replace,
             transform=_binding,
-        ).run()
+        )
+        table.heard_at = lambda: reflector.last_heard
+        await reflector.run()
 
 
 def _binding(secret: Object) -> Object:

@@ -50,11 +50,11 @@ class Delivered:
 
 
 class Undelivered(StrEnum):
-    """Why there is no answer of the target."""
+    """Why there is no answer of the target. The values stand beside the refusals', in metrics and for people."""
 
-    TIMEOUT = "timeout"
-    REFUSED = "refused"
-    ANSWER_TOO_LARGE = "answer-too-large"
+    TIMEOUT = "target-timeout"
+    REFUSED = "target-unreachable"
+    ANSWER_TOO_LARGE = "target-answer-too-large"
 
 
 Delivery = Delivered | Undelivered
@@ -118,6 +118,11 @@ def inactive(binding: Binding) -> Refusal:
             return Refusal.INACTIVE
 
 
+def passes(status: int) -> bool:
+    """Tell whether the sender gets to see a target's answer of this status; see `relay`."""
+    return 200 <= status < 300 or (400 <= status < 500 and status != 410)
+
+
 def relay(delivery: Delivery) -> Reply:
     """Turn the target's answer into ours.
 
@@ -130,7 +135,7 @@ def relay(delivery: Delivery) -> Reply:
     if not isinstance(delivery, Delivered):
         return _REPLIES[Refusal.TARGET_FAILED]
     status = delivery.status
-    if 200 <= status < 300 or (400 <= status < 500 and status != 410):
+    if passes(status):
         return _passed(delivery)
     failed = _REPLIES[Refusal.TARGET_FAILED]
     if status == 503:

@@ -17,8 +17,9 @@ from hookgate.receiver.auth import authenticate, refusal_for
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Receive, Scope, Send
 from hookgate.receiver.forward import end_to_end
+from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Load
-from hookgate.receiver.respond import Delivered, Refusal, Reply, refuse, relay
+from hookgate.receiver.respond import Delivered, Refusal, Reply, passes, refuse, relay
 from hookgate.receiver.table import BindingTable, Entry
 from hookgate.scheme.request import Request
 
@@ -37,8 +38,8 @@ _LINGER_SECONDS = 2.0
 class Receipt:
     """What became of one call to a known endpoint, fit for a log: no path, no secret, nothing that was sent.
 
-    ``at`` is in unix seconds. ``reason`` is the refusal or the scheme's reason for it; None when the target's answer
-    was passed on. ``target_status`` is None when the target was not asked or did not answer.
+    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one; None when the target's answer was
+    passed on. ``target_status`` is None when the target was not asked or did not answer.
     """
 
     at: float
@@ -64,6 +65,8 @@ class _Call:
     target_status: int | None = None
     held: int = 0
     body_read: bool = False
+    where: str | None = None
+    skew: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,11 @@ class PublicApp:
         max_body_bytes: int,
         body_seconds: float,
         on_call: OnCall | None = None,
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Serve ``table``. ``on_call`` hears of every call to a known endpoint and must be quick."""
+        self._journal = journal or Journal(table)
         self._table, self._deliverer, self._load = table, deliverer, load
         self._max_body_bytes, self._body_seconds = max_body_bytes, body_seconds
         self._on_call, self._clock = on_call, clock
@@ -105,6 +110,7 @@ class PublicApp:
             return
         entry = self._table.lookup(scope["raw_path"])
         if entry is None or (entry.expires is not None and self._clock() >= entry.expires):
+            self._journal.unknown_paths += 1
             await _refuse(send, receive, Refusal.UNKNOWN_PATH, _declared(scope["headers"]))
             return
         started = time.perf_counter()
@@ -116,6 +122,8 @@ class PublicApp:
             outcome = Refusal.INTERNAL
         if isinstance(outcome, Refusal):
             call.reason = call.reason or outcome.value
+        self._note(call)
+        if isinstance(outcome, Refusal):
             body = _NOTHING_LEFT if call.body_read else _declared(scope["headers"])
             status = await _refuse(send, receive, outcome, body)
         else:
@@ -154,18 +162,24 @@ class PublicApp:
         if isinstance(body, Refusal):
             return body
         headers, query = scope["headers"], scope["query_string"]
+        started = time.perf_counter()
         verdict = authenticate(entry, Request(method="POST", headers=headers, query=query, body=body), self._clock())
+        self._journal.verify.observe(time.perf_counter() - started)
         refusal = refusal_for(verdict)
         if refusal is not None or entry.target is None:
-            call.reason = verdict.reason
+            call.reason, call.where, call.skew = verdict.reason, verdict.where, verdict.skew
             return refusal or Refusal.UNUSABLE
         call.key_id = verdict.key_id
         passed_on = b"" if entry.credential_in_query else query
+        started = time.perf_counter()
         delivery = await self._deliverer.deliver(entry.target, end_to_end(headers, entry.credentials), passed_on, body)
-        if isinstance(delivery, Delivered):
-            call.target_status = delivery.status
-        else:
+        self._journal.target.observe(time.perf_counter() - started)
+        if not isinstance(delivery, Delivered):
             call.reason = delivery.value
+            return relay(delivery)
+        call.target_status = delivery.status
+        if not passes(delivery.status):
+            call.reason = Refusal.TARGET_FAILED.value
         return relay(delivery)
 
     async def _read(self, call: _Call, receive: Receive, limit: int) -> bytes | Refusal:
@@ -185,6 +199,14 @@ class PublicApp:
                 call.body_read = True
                 return chunk if not chunks else b"".join((*chunks, chunk))
             chunks.append(chunk)
+
+    def _note(self, call: _Call) -> None:
+        """Write the journal, before the answer goes out: whoever has the answer can ask for what it tells."""
+        now = self._clock()
+        if call.reason is None:
+            self._journal.accepted(call.entry, now, call.held, call.key_id)
+        else:
+            self._journal.refused(call.entry, call.reason, now, call.held, call.key_id, call.where, call.skew)
 
     def _report(self, call: _Call, status: int, started: float) -> None:
         assert self._on_call is not None

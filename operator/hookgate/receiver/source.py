@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
@@ -61,6 +62,8 @@ class FolderSource:
             self._readable = False
             return
         self._readable = True
+        heard = time.monotonic()
+        table.heard_at = lambda: heard
         changed = {uid for uid, stamp in found.items() if self._seen.get(uid) != stamp}
         raws = await asyncio.to_thread(_read_all, self._folder, changed)
         if not table.loaded:

@@ -140,9 +140,14 @@ class BindingTable:
         self._lookup: Callable[[bytes], Entry | None] = self._now.by_path.get
         self._troubles = dict.fromkeys(Trouble, 0)
         self.loaded = False
+        #: When (monotonic seconds) the origin of the bindings was last heard of; None while nobody can tell.
+        self.heard_at: Callable[[], float | None] = lambda: None
 
     def __len__(self) -> int:
         return len(self._now.by_uid)
+
+    def __contains__(self, uid: object) -> bool:
+        return uid in self._now.by_uid
 
     @property
     def troubles(self) -> Mapping[Trouble, int]:
