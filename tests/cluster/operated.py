@@ -17,7 +17,8 @@ from tests.cluster.fixtures import aloud, refuse
 from tests.cluster.plane import Plane, audited, configuration, installed
 from tests.cluster.processes import free_port
 from tests.cluster.target import Target
-from tests.cluster.team import Team
+from tests.cluster.team import Object, Team
+from tests.control.kstatus import violations
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +51,22 @@ def operated(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def plane(operated: Plane) -> Iterator[Plane]:
-    """The installation; whatever a test did to its processes and configuration is undone afterwards."""
+    """The installation; whatever a test did to its processes and configuration is undone afterwards.
+
+    Every version of every endpoint that a watch was told of meanwhile is held to the rules of kstatus.
+    """
+    seen = len(operated.history.versions)
     yield operated
     operated.restore()
+    told = operated.history.versions[seen:]
+    wrong = [(each["metadata"]["name"], fault) for each in told for fault in faults_of(each)]
+    assert wrong == [], "a status that kstatus would misread was shown, if only for a moment"
+
+
+def faults_of(endpoint: Object) -> list[str]:
+    """What tools that wait for objects would misunderstand about a version of an endpoint."""
+    status = endpoint.get("status")
+    return violations(endpoint["metadata"]["generation"], status) if status else []
 
 
 @pytest.fixture

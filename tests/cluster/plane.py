@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.history import History
 from tests.cluster.processes import Server, Watchdog, free_port, wait_until
 from tests.cluster.rest import Rest
 
@@ -90,7 +91,10 @@ class Program(Server):
 
 
 class Plane:
-    """A whole installation. ``configuration`` is hookgate.yaml as tests find it; ``configure`` changes it."""
+    """A whole installation. ``configuration`` is hookgate.yaml as tests find it; ``configure`` changes it.
+
+    ``history`` has every version of every endpoint, a little after it was written.
+    """
 
     def __init__(self, folder: Path, cluster: ControlPlane, configuration: dict[str, Any], ports: list[int]) -> None:
         self.folder = folder
@@ -99,9 +103,11 @@ class Plane:
         self.public, self.private, self.health = ports
         self.config_file = folder / "hookgate.yaml"
         self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token)
+        self.history = History(self.admin)
         self._watchdog = Watchdog()
         self._audit_log = cluster.folder / "audit.log"
         self.configure(configuration)
+        self.history.start()
         operator = cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
         receiver = cluster.kubeconfig_for(SYSTEM, "hookgate-receiver")
         self.operator = self.operator_with("operator", self.config_file, operator, self.health)
@@ -150,6 +156,7 @@ class Plane:
 
     def stop(self) -> None:
         """End both."""
+        self.history.stop()
         for program in (self.operator, self.receiver):
             program.stop(kill=True)
         self._watchdog.close()

@@ -1,0 +1,89 @@
+"""Deleted means: no longer reachable, and nothing left; whoever is away meanwhile does not hold it up for ever."""
+
+from __future__ import annotations
+
+import signal
+
+from tests.cluster.calls import github
+from tests.cluster.plane import BINDINGS, SYSTEM
+from tests.cluster.team import FINALIZER, Team
+
+
+def test_a_deletion_waits_for_a_receiver_that_does_not_answer(team: Team) -> None:
+    """As long as it may still serve, the object stays; when it is back and has let go, the object goes."""
+    plane = team.plane
+    endpoint = team.created("push")
+    url, signed = endpoint["status"]["url"], github(team.connection("push")["secret"], b"{}")
+    plane.receiver.pause()
+    team.delete("push")
+    plane.wait(lambda: team.binding(endpoint) is None, "the binding to be gone")
+    assert team.route(endpoint) is None
+    assert team.get("push")["metadata"]["finalizers"] == [FINALIZER]
+    assert team.secret("push-webhook") is not None
+    plane.receiver.resume()
+    team.gone("push")
+    assert team.call(url, b"{}", signed).status == 404
+    assert team.left_of(endpoint) == []
+
+
+def test_without_any_receiver_a_deletion_goes_through(team: Team) -> None:
+    """Nobody serves it, so nobody has to let go."""
+    endpoint = team.created("push")
+    assert team.plane.receiver.end(signal.SIGTERM) == 0
+    team.delete("push")
+    team.gone("push")
+    assert team.left_of(endpoint) == []
+
+
+def test_a_deletion_that_began_while_no_operator_ran_is_finished_by_the_next(team: Team) -> None:
+    """The finalizer keeps the object until then."""
+    endpoint = team.created("push")
+    team.plane.operator.end(signal.SIGTERM)
+    team.delete("push")
+    assert team.get("push")["metadata"]["deletionTimestamp"]
+    team.plane.start()
+    team.gone("push")
+    assert team.left_of(endpoint) == []
+
+
+def test_what_a_forced_finalizer_left_behind_is_swept_up(team: Team) -> None:
+    """Binding and route of an object that went without us are removed by the next operator."""
+    plane = team.plane
+    endpoint = team.created("push")
+    url, signed = endpoint["status"]["url"], github(team.connection("push")["secret"], b"{}")
+    plane.operator.end(signal.SIGTERM)
+    plane.admin.merge("WebhookEndpoint", team.namespace, "push", {"metadata": {"finalizers": None}})
+    team.delete("push")
+    team.gone("push")
+    assert team.call(url, b"{}", signed).status == 200
+    plane.start()
+    team.answers(404, url, b"{}")
+    plane.wait(lambda: team.left_of(endpoint) == [], "everything to be gone")
+
+
+def test_a_retained_secret_outlives_its_endpoint(team: Team) -> None:
+    """Nothing serves it any more, and nothing ties it to what is gone."""
+    endpoint = team.created("push", deletionPolicy="Retain")
+    told = team.connection("push")
+    team.delete("push")
+    team.gone("push")
+    team.answers(404, told["url"].decode(), b"{}", github(told["secret"], b"{}"))
+    kept = team.plane.admin.get("Secret", team.namespace, "push-webhook")
+    assert team.connection("push") == told
+    assert "ownerReferences" not in kept["metadata"]
+    assert team.route(endpoint) is None
+
+
+def test_a_deleted_namespace_is_finished_and_leaves_nothing_elsewhere(team: Team) -> None:
+    """With endpoints in several states in it, while the operator works."""
+    plane = team.plane
+    endpoints = [team.created(f"push-{i}") for i in range(3)]
+    endpoints += [team.created("idle", state="inactive"), team.created("absent", state="absent")]
+    team.create("broken", secretName="push-0-webhook")
+    team.until("broken", "Ready", "False", "SecretNameTaken")
+    plane.cluster.kubectl("delete", "namespace", team.namespace, "--wait=false")
+    plane.wait(lambda: not plane.cluster.exists("namespace", team.namespace), "the namespace to be gone", seconds=60)
+    uids = {endpoint["metadata"]["uid"] for endpoint in endpoints}
+    bindings = {each["metadata"]["name"] for each in plane.admin.list("Secret", BINDINGS)}
+    routes = {each["metadata"]["name"].removeprefix("hookgate-") for each in plane.admin.list("Ingress", SYSTEM)}
+    assert uids.isdisjoint(bindings | routes)
