@@ -38,7 +38,7 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "config": frozenset({"jsonschema", "yaml"}),
     "kube": frozenset({"aiohttp", "kubernetes", "yaml", "yarl"}),
     "control": frozenset({"aiohttp", "yaml", "yarl"}),
-    "receiver": frozenset({"aiohttp", "httptools", "multidict", "uvicorn", "uvloop", "yaml", "yarl"}),
+    "receiver": frozenset({"aiohappyeyeballs", "httptools", "uvicorn", "uvloop", "yaml"}),
     "cli": frozenset({"aiohttp", "yaml", "yarl"}),
 }
 

@@ -1,12 +1,16 @@
-"""One receiver for all tests that need no settings of their own; each test brings its own endpoints."""
+"""What most tests share: one receiver that needs no settings of its own, and a runner on both event loops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
+import uvloop
 
 from tests.receiver.rig import House, bounds, settings
+from tests.receiver.scripted import WAIT, Run
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +18,18 @@ def house() -> Iterator[House]:
     """A running receiver and target."""
     with House(settings(bounds=bounds(head_seconds=60))).running() as running:
         yield running
+
+
+@pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Run a test's coroutine on both event loops that receivers run on."""
+
+    def runner(main: Callable[[], Awaitable[Any]]) -> Any:
+        async def bounded() -> Any:
+            async with asyncio.timeout(WAIT):
+                return await main()
+
+        with asyncio.Runner(loop_factory=request.param) as loop:
+            return loop.run(bounded())
+
+    return runner

@@ -31,7 +31,10 @@ class InvalidTarget(ValueError):  # noqa: N818 -- the field's term
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where authenticated calls go. ``path`` begins with a slash; ``query`` is the target's own, without the ``?``."""
+    """Where authenticated calls go. ``path`` begins with a slash; ``query`` is the target's own, without the ``?``.
+
+    ``ca`` are the certificates (PEM) that an https target is verified by; None: those of the system.
+    """
 
     scheme: str
     host: str
@@ -39,6 +42,7 @@ class Target:
     path: str
     query: str
     timeout: float
+    ca: str | None = None
 
     @property
     def authority(self) -> str:

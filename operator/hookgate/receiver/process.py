@@ -15,9 +15,10 @@ from typing import Any
 
 import uvicorn
 
-from hookgate.receiver.delivery import Deliverer, PooledDeliverer
+from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Bounds, protocol_factory
 from hookgate.receiver.load import Load
+from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
 from hookgate.receiver.server import OnCall, PublicApp
 from hookgate.receiver.settings import ReceiverSettings
@@ -85,7 +86,7 @@ class Receiver:
             public_socket = sockets.enter_context(_listen(settings.host, settings.port))
             private_socket = sockets.enter_context(_listen(settings.private_host, settings.private_port))
             self.ports = (public_socket.getsockname()[1], private_socket.getsockname()[1])
-            deliverer = self._deliverer or PooledDeliverer(
+            deliverer = self._deliverer or ConnectionPool(
                 max_response_bytes=settings.max_response_bytes,
                 max_connections=settings.max_in_flight,
                 loopback=settings.loopback_targets,

@@ -1,0 +1,194 @@
+"""One connection to a target: a request goes out, its answer comes in, and then perhaps the next.
+
+It may not know targets, pools or why it is asked. Its parser is as strict as the one of the public edge: an answer that
+two readers could understand differently is no answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from hookgate.receiver.respond import Delivered, Delivery, Undelivered
+
+#: An answer's head has at most so many headers and, as they are counted as they come, roughly so many bytes.
+_MAX_HEADERS = 256
+_MAX_HEAD_BYTES = 65_536
+#: What an answer may have on the wire beside its body: the head, and what a chunked one spends on framing.
+_FRAMING_BYTES = 65_536
+#: A request of at most this size is written in one piece.
+_ONE_PIECE = 16_384
+_NO_BODY = (204, 304)
+
+
+class Broken(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
+    """An answer that is not taken."""
+
+
+class Connection(asyncio.Protocol):
+    """A protocol for ``loop.create_connection``. One exchange at a time."""
+
+    __slots__ = (
+        "_answer", "_body", "_complete", "_headers", "_in_head", "_limit", "_parser", "_persistent", "_raw",
+        "_released", "_size", "_socket", "_status", "_too_large", "_transport", "_until_end", "ended", "idle_since",
+    )  # fmt: skip
+
+    def __init__(self, opened: socket.socket, *, limit: int, released: Callable[[Connection, bool], None]) -> None:
+        """Speak on ``opened``, taking bodies up to ``limit`` bytes.
+
+        ``released`` is called once after each exchange, and once more if the connection ends while it is idle; its
+        second argument tells whether another exchange may follow.
+        """
+        self._socket, self._limit, self._released = opened, limit, released
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: asyncio.Future[Delivery] | None = None
+        self.idle_since, self.ended = 0.0, False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._body: list[bytes] = []
+        self._raw = self._size = self._status = 0
+        self._in_head = self._until_end = True
+        self._complete = self._persistent = self._too_large = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the loop."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether an idle connection can carry another exchange: nothing was closed nor sent on it meanwhile.
+
+        This looks past the event loop, which may not have seen yet what the system already knows.
+        """
+        if self._transport.is_closing():
+            return False
+        try:
+            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def exchange(self, head: bytes, body: bytes) -> asyncio.Future[Delivery]:
+        """Send one request; the future has the answer, or why there is none. To give up, `abort`."""
+        self._reset()
+        self._answer = answer = asyncio.get_running_loop().create_future()
+        if len(body) <= _ONE_PIECE:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+        return answer
+
+    def abort(self, because: Undelivered = Undelivered.REFUSED) -> None:
+        """End the connection at once, and with it an exchange that is under way."""
+        self._finish(because, reusable=False)
+        self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the loop."""
+        if self._answer is None:  # nobody has asked: whatever this is, it must not be taken for the next answer
+            self.abort()
+            return
+        self._raw += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self.abort(Undelivered.ANSWER_TOO_LARGE if self._too_large else Undelivered.REFUSED)
+            return
+        if self._complete:
+            self._succeed(self._persistent)
+        elif self._in_head:
+            if self._raw > _MAX_HEAD_BYTES:
+                self.abort()
+        elif self._raw > 2 * self._limit + _FRAMING_BYTES:
+            self.abort(Undelivered.ANSWER_TOO_LARGE)
+
+    def eof_received(self) -> None:
+        """Called by the loop. The end of the connection is the end of an answer that declares no other."""
+        if self._answer is not None and not self._in_head and self._until_end:
+            self._succeed(reusable=False)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Called by the loop."""
+        self._finish(Undelivered.REFUSED, reusable=False)
+
+    def on_message_begin(self) -> None:
+        """Called by the parser. A second answer to one request is none; interim ones only come before it."""
+        if self._complete:
+            raise Broken
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Called by the parser. Trailers are passed over."""
+        if self._in_head:
+            if len(self._headers) == _MAX_HEADERS:
+                raise Broken
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Called by the parser."""
+        self._status = status = self._parser.get_status_code()
+        if status < 200:
+            if status == 101:
+                raise Broken
+            return
+        self._in_head = False
+        for name, value in self._headers:
+            if name == b"content-length":
+                self._until_end = False
+                if int(value) > self._limit:
+                    self._too_large = True
+                    raise Broken
+            elif name == b"transfer-encoding":
+                self._until_end = False
+                if value.lower() != b"chunked":
+                    raise Broken
+        if status in _NO_BODY:
+            self._until_end = False
+
+    def on_body(self, chunk: bytes) -> None:
+        """Called by the parser."""
+        self._size += len(chunk)
+        if self._size > self._limit:
+            self._too_large = True
+            raise Broken
+        self._body.append(chunk)
+
+    def on_message_complete(self) -> None:
+        """Called by the parser, for interim answers too, of which nothing is kept."""
+        if self._in_head:
+            self._headers = []
+        else:
+            self._complete = True
+            self._persistent = self._parser.should_keep_alive()  # it forgets as soon as this returns
+
+    def _succeed(self, reusable: bool) -> None:
+        body = self._body
+        answer = Delivered(
+            status=self._status, headers=self._headers, body=body[0] if len(body) == 1 else b"".join(body)
+        )
+        # An answer that overtook its request leaves a connection on which nobody knows what will be read.
+        reusable = reusable and not self._transport.is_closing() and not self._transport.get_write_buffer_size()
+        self._finish(answer, reusable=reusable)
+        if not reusable:
+            self._transport.close()
+
+    def _finish(self, delivery: Delivery, *, reusable: bool) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():
+            answer.set_result(delivery)
+        released = self._released
+        if not reusable:
+            self._released, self.ended = _nobody, True
+        released(self, reusable)
+
+
+def _nobody(_connection: Connection, _reusable: bool) -> None:
+    return
