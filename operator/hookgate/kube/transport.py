@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanage
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlencode
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -114,6 +115,9 @@ class HttpTransport:
         """``pool_size`` bounds the connections for everything but watches, of which each reflector holds one."""
         self._connection = connection
         self._server = connection.server.rstrip("/")
+        self._proxy = connection.proxy
+        if self._proxy is None and connection.proxy_from_environment:
+            self._proxy = proxy_of(URL(connection.server))
         self._requests = self._session(pool_size)
         self._streams = self._session(0)
 
@@ -169,7 +173,7 @@ class HttpTransport:
             data=_Guarded(call.body, call.guard) if call.body is not None and call.guard is not None else call.body,
             headers=headers,
             timeout=limits,
-            proxy=self._connection.proxy,
+            proxy=self._proxy,
             server_hostname=self._connection.server_name,
             allow_redirects=False,  # an API server does not redirect these, and the token must not follow
         )
@@ -179,7 +183,6 @@ class HttpTransport:
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._connection.ssl or True),
             headers={"Accept": "application/json", "User-Agent": f"hookgate/{__version__}"},
-            trust_env=self._connection.proxy_from_environment,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
@@ -224,6 +227,17 @@ def _as_unreachable(on_timeout: type[Unreachable] = Unreachable) -> Iterator[Non
 def _lowered(response: aiohttp.ClientResponse) -> Mapping[str, str]:
     """The headers with names in lower case; of repeated ones the last."""
     return {name.lower(): value for name, value in response.headers.items()}
+
+
+def proxy_of(server: URL) -> str | None:
+    """Return the proxy that HTTPS_PROXY, HTTP_PROXY and NO_PROXY name for ``server``.
+
+    aiohttp's own way (trust_env) asks two threads before each request, which costs as much as the request, and takes
+    a .netrc entry for the host, which it then refuses to combine with a token.
+    """
+    if proxy_bypass(f"{server.host}:{server.port}"):
+        return None
+    return getproxies().get(server.scheme)
 
 
 def tls_context(*, ca_file: str | None, ca_data: str | None = None, verify: bool = True) -> ssl.SSLContext:
