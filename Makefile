@@ -5,6 +5,8 @@ VENV ?= .venv
 KEEP ?=
 # Handed to pytest as it is: make test PYTEST_ARGS="tests/scheme -x"
 PYTEST_ARGS ?=
+# Some properties alone: make faults FAULTS="P1 P3"
+FAULTS ?=
 # Leave empty to search; or: make test PYTHON=/path/to/python3.12
 PYTHON ?=
 
@@ -17,7 +19,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test lint format lock clean
+.PHONY: help demo test faults lint format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,9 @@ demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 le
 
 test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+faults: $(VENV)/.dev ## Do the operator every harm there is a test for and print one table (FAULTS="P1 P3")
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --output-format=concise .

@@ -1,0 +1,1 @@
+"""What the operator is made to survive: crashes, lost events, stale reads, errors, rivals and nonsense, counted."""

@@ -1,0 +1,21 @@
+"""What a suite tells: cases, each of one property, and why it failed if it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing that was tried. ``wrong`` is empty where all was well."""
+
+    property: str
+    name: str
+    wrong: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """How much to try. ``quick``: a small part of every suite, for every change."""
+
+    quick: bool = False

@@ -1,0 +1,107 @@
+"""P1 and P2: the operator is killed at every write of every story, in three ways, and started again.
+
+The end has to be that of an undisturbed run, made by as many creations and deletions; and no secret may ever have been
+made that the story does not ask for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.faults.asked import Entry
+from tests.faults.cases import Case, Scope
+from tests.faults.picture import difference
+from tests.faults.rules import Kill, Moment, Rule
+from tests.faults.scenarios import SCENARIOS, Scenario, play
+from tests.faults.stand import Stand
+from tests.faults.team import Team
+
+_QUICK = ("create", "rotate", "absent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """How a story went: the picture in the end, how many changes it took, what was made and removed, its secrets."""
+
+    picture: str
+    writes: int
+    made: Counter[str]
+    keys: int
+    told: int
+
+
+def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
+    """Every scenario, every write, every moment."""
+    for name, scenario in SCENARIOS.items():
+        if scope.quick and name not in _QUICK:
+            continue
+        first, reference = run(stand, scenario), run(stand, scenario)
+        yield Case("P1", f"{name}: two undisturbed runs", difference(first.picture, reference.picture))
+        for number in range(1, max(first.writes, reference.writes) + 1):
+            for moment in Moment:
+                what = f"{name}, write {number}, {moment.value}"
+                yield from crash(stand, what, scenario, reference, (number, moment))
+
+
+def crash(stand: Stand, name: str, scenario: Scenario, reference: Run, at: tuple[int, Moment]) -> Iterator[Case]:
+    """One crash."""
+    try:
+        now = run(stand, scenario, *at)
+    except AssertionError as error:
+        yield Case("P1", name, str(error))
+        stand.clean()
+        return
+    wrong = difference(reference.picture, now.picture)
+    if now.made != reference.made:
+        wrong += f" made {dict(now.made)}, not {dict(reference.made)}"
+    yield Case("P1", name, wrong)
+    more = f"{now.keys} secrets and {now.told} told, not {reference.keys} and {reference.told}"
+    yield Case("P2", name, more if (now.keys, now.told) != (reference.keys, reference.told) else "")
+
+
+def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Moment.BEFORE) -> Run:
+    """Play a story; with a ``number``, kill the operator at that write. Raises AssertionError if it does not end."""
+    team = stand.team()
+    operator = stand.run_operator()
+    play(team, scenario.before)
+    mark = stand.proxy.mark()
+    if number:
+        kill = Kill(moment=moment, kill=operator.kill)
+        stand.proxy.rules = [Rule(action=kill, nth=number, team=team.namespace, writes=True)]
+    stand.supervised = True
+    play(team, scenario.steps)
+    stand.supervised = False
+    stand.proxy.clear()
+    end = team.picture()
+    entries = stand.proxy.writes(mark, team=team.namespace)
+    found = Run(
+        picture=end,
+        writes=len(entries),
+        made=made(entries),
+        keys=len(stand.recorder.keys[team.namespace]),
+        told=len(stand.recorder.told[team.namespace]),
+    )
+    leave(team)
+    return found
+
+
+def made(entries: list[Entry]) -> Counter[str]:
+    """Count what was created and deleted; Events aside, which may be told twice."""
+    counted: Counter[str] = Counter()
+    for entry in entries:
+        asked = entry.asked
+        if asked.resource == "events":
+            continue
+        if entry.status == 201:
+            counted[f"made {asked.resource}"] += 1
+        if asked.verb == "delete" and entry.status == 200:
+            counted[f"removed {asked.resource}"] += 1
+    return counted
+
+
+def leave(team: Team) -> None:
+    """Ask for the removal of what the case made, without waiting for it."""
+    if team.get() is not None:
+        team.delete()
