@@ -37,8 +37,8 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "scheme": frozenset({"cryptography", "yaml"}),
     "config": frozenset({"jsonschema", "yaml"}),
     "kube": frozenset({"aiohttp", "kubernetes", "yaml", "yarl"}),
-    "control": frozenset({"aiohttp", "yaml", "yarl"}),
-    "receiver": frozenset({"aiohappyeyeballs", "httptools", "uvicorn", "uvloop", "yaml"}),
+    "control": frozenset({"aiohttp", "prometheus_client", "yaml", "yarl"}),
+    "receiver": frozenset({"aiohappyeyeballs", "httptools", "prometheus_client", "uvicorn", "uvloop", "yaml"}),
     "cli": frozenset({"aiohttp", "yaml", "yarl"}),
 }
 

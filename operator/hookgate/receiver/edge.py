@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, cast
 
 from uvicorn.config import Config
@@ -33,6 +34,19 @@ class Bounds:
     connections: int = 4_096
 
 
+class Bound(StrEnum):
+    """What a connection can be ended for; the keys of what `protocol_factory` counts."""
+
+    CONNECTIONS = "connections"
+    HEAD_BYTES = "head-bytes"
+    HEAD_SECONDS = "head-seconds"
+
+
+def no_rejections() -> dict[Bound, int]:
+    """Return counters to begin with."""
+    return dict.fromkeys(Bound, 0)
+
+
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into a 400 and the end
     """A head that is not taken: too large, or asking to leave HTTP/1.1."""
 
@@ -41,6 +55,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's httptools protocol, bounded. One per connection; `protocol_factory` gives it its bounds."""
 
     bounds = Bounds()
+    rejected = no_rejections()
 
     def __init__(
         self,
@@ -60,6 +75,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
         super().connection_made(transport)
         if len(self.connections) > self.bounds.connections:
+            self.rejected[Bound.CONNECTIONS] += 1
             transport.abort()
             return
         self._arm()
@@ -76,6 +92,7 @@ class BoundedProtocol(HttpToolsProtocol):
             # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished.
             self._head_bytes += len(data)
             if self._head_bytes > self.bounds.head_bytes:
+                self.rejected[Bound.HEAD_BYTES] += 1
                 self._close()
                 return
         if self._deadline is None and self._waiting:
@@ -137,15 +154,20 @@ class BoundedProtocol(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > self.bounds.head_bytes:
+            self.rejected[Bound.HEAD_BYTES] += 1
             raise Refused
 
     def _arm(self) -> None:
-        self._deadline = self.loop.call_later(self.bounds.head_seconds, self._close)
+        self._deadline = self.loop.call_later(self.bounds.head_seconds, self._too_late)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _too_late(self) -> None:
+        self.rejected[Bound.HEAD_SECONDS] += 1
+        self._close()
 
     def _close(self) -> None:
         self._deadline = None
@@ -153,6 +175,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def protocol_factory(bounds: Bounds) -> type[asyncio.Protocol]:
-    """Return the protocol class that holds these bounds, for ``uvicorn.Config(http=...)``."""
-    return cast("type[asyncio.Protocol]", type("BoundedProtocol", (BoundedProtocol,), {"bounds": bounds}))
+def protocol_factory(bounds: Bounds, rejected: dict[Bound, int] | None = None) -> type[asyncio.Protocol]:
+    """Return the protocol class that holds these bounds, for ``uvicorn.Config(http=...)``.
+
+    ``rejected`` counts the connections that each bound ended.
+    """
+    members = {"bounds": bounds, "rejected": no_rejections() if rejected is None else rejected}
+    return cast("type[asyncio.Protocol]", type("BoundedProtocol", (BoundedProtocol,), members))

@@ -16,8 +16,10 @@ from typing import Any
 import uvicorn
 
 from hookgate.receiver.delivery import Deliverer
-from hookgate.receiver.edge import Bounds, protocol_factory
+from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
+from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Load
+from hookgate.receiver.metrics import Metrics, Sources
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
 from hookgate.receiver.server import OnCall, PublicApp
@@ -49,7 +51,7 @@ class _Server(uvicorn.Server):
 
 
 class Receiver:
-    """One receiver. ``table`` may be read at any time; ``ports`` are known once it is started."""
+    """One receiver. ``table`` and ``journal`` may be read at any time; ``ports`` are known once it is started."""
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Receiver:
     ) -> None:
         """Prepare; nothing is opened yet."""
         self.settings, self.table = settings, BindingTable()
+        self.journal = Journal(self.table)
         self.load = Load(
             max_calls=settings.max_in_flight,
             max_per_endpoint=settings.max_in_flight_per_endpoint,
@@ -111,9 +114,12 @@ class Receiver:
             max_body_bytes=settings.max_body_bytes,
             body_seconds=settings.body_seconds,
             on_call=self._on_call,
+            journal=self.journal,
         )
-        public = _Server(_config(public_app, settings.bounds, settings.keep_alive, settings.grace))
-        private_app = PrivateApp(self.table, draining=self._stop.is_set)
+        rejected = no_rejections()
+        public = _Server(_config(public_app, settings.bounds, settings.keep_alive, settings.grace, rejected))
+        sources = Sources(table=self.table, journal=self.journal, load=self.load, edge_rejected=rejected)
+        private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
         private = _Server(_config(private_app, _PRIVATE_BOUNDS, settings.keep_alive, 1))
         feeding = asyncio.create_task(_feed(self._source, self.table))
         listeners = [
@@ -171,10 +177,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-def _config(app: Any, bounds: Bounds, keep_alive: int, grace: int) -> uvicorn.Config:
+def _config(
+    app: Any, bounds: Bounds, keep_alive: int, grace: int, rejected: dict[Bound, int] | None = None
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=protocol_factory(bounds),
+        http=protocol_factory(bounds, rejected),
         ws="none",
         interface="asgi3",
         lifespan="off",
