@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from tests.control.stage import GATEWAY, OFFER, TEAM, Stage, platform
-
-Act = Callable[[Stage], object]
+from tests.control.stage import GATEWAY, OFFER, TEAM, Act, Stage, platform
 
 
 def lose_binding(stage: Stage) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -236,3 +236,7 @@ class Stage:
             return found.inactive_response
         usable = found.auth["type"] == "none" or any(key.valid_at(self.now) for key in found.keys)
         return "verdict" if usable else 503
+
+
+#: What users, the platform or an accident do to a stage.
+Act = Callable[[Stage], object]

@@ -72,10 +72,10 @@ def play(*receivers: Receiver, act: Callable[[Fleet], Awaitable[None]]) -> None:
     run(scene())
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give up soon where a test waits for patience to end."""
-    monkeypatch.setattr(fleet_module, "PATIENCE", 0.15)
+    """Give up soon; only for outcomes that a slow machine does not change."""
+    monkeypatch.setattr(fleet_module, "PATIENCE", 0.1)
 
 
 def test_receivers_that_all_serve_the_digest_agree() -> None:
@@ -142,6 +142,7 @@ def test_a_receiver_that_takes_no_connection_does_not_count() -> None:
     play(Receiver(u="d"), gone, act=act)
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("digest", ["d", None])
 def test_a_receiver_that_does_not_answer_agrees_to_nothing(digest: str | None) -> None:
     hung = Receiver()
@@ -153,6 +154,7 @@ def test_a_receiver_that_does_not_answer_agrees_to_nothing(digest: str | None) -
     play(hung, act=act)
 
 
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("answer", ["", "?", "[]", "{}", '{"digests": []}', '{"digests": null}'])
 @pytest.mark.parametrize("digest", ["d", None])
 def test_a_receiver_that_answers_nonsense_agrees_to_nothing(answer: str, digest: str | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.control.picture import picture
-from tests.control.scenarios import SCENARIOS, Act
-from tests.control.stage import Stage
+from tests.control.scenarios import SCENARIOS
+from tests.control.stage import Act, Stage
 
 
 class Crash(BaseException):
