@@ -12,7 +12,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +21,8 @@ import aiohttp
 
 from hookgate.config.load import InvalidConfig
 from hookgate.config.platform import FixedReceivers
-from hookgate.control.apiserver import (
-    SELECT_BINDINGS,
-    SELECT_CONNECTIONS,
-    SELECT_REFERABLE,
-    SELECT_ROUTES,
-    ApiServerCluster,
-    Mirrors,
-    Place,
-    make_mirrors,
-)
+from hookgate.control.apiserver import ApiServerCluster, Mirrors, Place, make_mirrors
+from hookgate.control.caches import Caches
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.deployer import Deployer
 from hookgate.control.fleet import Fleet
@@ -45,20 +37,9 @@ from hookgate.control.sweep import orphans
 from hookgate.control.values import Object
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
 from hookgate.kube.lease import Elector, LeadershipLost, Timing
-from hookgate.kube.reflector import Reflector
-from hookgate.kube.resources import (
-    ENDPOINTSLICES,
-    HTTPROUTES,
-    INGRESSES,
-    SECRETS,
-    SERVICES,
-    WEBHOOKENDPOINTS,
-    Resource,
-)
+from hookgate.kube.resources import HTTPROUTES, WEBHOOKENDPOINTS, Resource
 
 logger = logging.getLogger(__name__)
-
-_Watched = tuple[Resource, Reflector]
 
 #: Private port of receivers that the operator runs.
 PRIVATE_PORT = 8081
@@ -108,6 +89,11 @@ class _Operator:
         self._settings = settings
         self._api = api
         self._stop = asyncio.Event()
+        self._place = Place(
+            system_namespace=options.system_namespace,
+            binding_namespace=options.binding_namespace,
+            instance=socket.gethostname(),
+        )
         self._elector = _elector(options, api)
         self._writer = api.fenced(self._elector.leading) if self._elector else api
         self._population = Population(self._wake)
@@ -125,10 +111,12 @@ class _Operator:
             return
         mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
         async with asyncio.TaskGroup() as group:
-            reflectors = self._reflectors(mirrors)
-            tasks = [group.create_task(r.run()) for _, r in reflectors]
-            tasks.append(group.create_task(self._health.serve(*self._options.health)))
-            if await self._filled(reflectors):
+            caches = Caches(self._api, mirrors, self._slices, self._place)
+            tasks = [
+                group.create_task(caches.run()),
+                group.create_task(self._health.serve(*self._options.health)),
+            ]
+            if await caches.filled(self._stop):
                 self._health.ready = True
                 await self._lead(mirrors)
             for task in tasks:
@@ -154,7 +142,7 @@ class _Operator:
 
     async def _work(self, mirrors: Mirrors) -> None:
         """Everything that only the leader does."""
-        cluster = self._cluster(mirrors)
+        cluster = ApiServerCluster(self._writer, self._population, mirrors, self._place)
         reconciler = Reconciler(
             cluster, self._fleet, settings=lambda: self._settings.current, clock=time.time, entropy=os.urandom
         )
@@ -178,14 +166,6 @@ class _Operator:
                 deployer.run(),
             ):
                 group.create_task(part)
-
-    def _cluster(self, mirrors: Mirrors) -> ApiServerCluster:
-        place = Place(
-            system_namespace=self._options.system_namespace,
-            binding_namespace=self._options.binding_namespace,
-            instance=socket.gethostname(),
-        )
-        return ApiServerCluster(self._writer, self._population, mirrors, place)
 
     async def _endpoints_exist(self) -> bool:
         """Tell that endpoints can be listed; wait while the API server is away. False: stopped meanwhile."""
@@ -211,43 +191,6 @@ class _Operator:
             if error.not_found:
                 return False
             explain(error, resource)
-        return True
-
-    def _reflectors(self, mirrors: Mirrors) -> list[_Watched]:
-        system, bindings = self._options.system_namespace, self._options.binding_namespace
-
-        def reflect(resource: Resource, mirror: Mirror, namespace: str | None, labels: str | None) -> _Watched:
-            reflector = Reflector(
-                self._api,
-                resource,
-                namespace=namespace,
-                labels=labels,
-                on_change=mirror.observe,
-                on_replace=mirror.replace,
-            )
-            return resource, reflector
-
-        watched = [
-            reflect(SECRETS, mirrors.bindings, bindings, SELECT_BINDINGS),
-            reflect(SECRETS, mirrors.connections, None, SELECT_CONNECTIONS),
-            reflect(SECRETS, mirrors.referable, None, SELECT_REFERABLE),
-            reflect(SERVICES, mirrors.services, None, None),
-            reflect(INGRESSES, mirrors.ingresses, system, SELECT_ROUTES),
-            reflect(ENDPOINTSLICES, self._slices, system, None),
-        ]
-        if mirrors.http_routes is not None:
-            watched.append(reflect(HTTPROUTES, mirrors.http_routes, system, SELECT_ROUTES))
-        return watched
-
-    async def _filled(self, reflectors: Iterable[_Watched]) -> bool:
-        """Wait until every cache is full; False: stopped meanwhile. Raises `CannotRun` where rights are missing."""
-        for resource, reflector in reflectors:
-            while not reflector.synced.is_set():
-                if self._stop.is_set():
-                    return False
-                if reflector.failure is not None:
-                    explain(reflector.failure, resource)
-                await _first(reflector.synced.wait(), 0.1)
         return True
 
     async def _watch_endpoints(self) -> None:
