@@ -179,6 +179,28 @@ def test_a_silent_stream_is_replaced() -> None:
     run(test())
 
 
+def test_what_a_watch_was_never_told_is_found_by_listing_again() -> None:
+    """With a resync the list is read again when a watch ends that is old enough; what it repeats is not told."""
+
+    async def test() -> None:
+        told = Told()
+        async with FakeApiServer() as server:
+            server.put("same")
+            server.put("gone")
+            async with reflecting(server, told, resync_s=0.01) as reflector:
+                await watching(server, reflector)
+                same = reflector.get("ns", "same")
+                told.changes.clear()
+                server.remove("gone", quiet=True)
+                server.history.clear()
+                server.end()
+                await eventually(lambda: told.changes, "the deletion that no watch told")
+                assert told.changes == [("DELETED", "gone")]
+                assert reflector.get("ns", "same") is same
+
+    run(test())
+
+
 def test_silence_does_not_add_up_to_a_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind where nothing happens is watched without ever longer gaps; an answer that is an error does add up."""
     failures: list[int] = []

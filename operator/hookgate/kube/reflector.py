@@ -30,7 +30,7 @@ Key = tuple[str, str]
 
 _FIRST_DELAY_S = 0.2
 _LONGEST_DELAY_S = 30.0
-_SHORTEST_WATCH_S, _LONGEST_WATCH_S = 300.0, 600.0
+_SHORTEST_WATCH_S = 300.0  # and up to as much more
 _REFUSALS = 8
 _STEADY_S = 5.0  # a stream that lived this long was no failure, even if nothing happened in it
 
@@ -72,6 +72,7 @@ class Reflector:
         on_replace: OnReplace | None = None,
         transform: Transform | None = None,
         silence_s: float = 75.0,
+        resync_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -82,7 +83,8 @@ class Reflector:
         that instead, and ``on_change`` gets only what the watch brings. What a callback raises is logged by its type
         and does not stop the reflector. ``transform`` makes what is stored and handed out, to keep less; it must not
         raise. ``silence_s`` is how long a stream may say nothing before it is replaced: API servers send a bookmark
-        about every minute, though not where nothing ever happens.
+        about every minute, though not where nothing ever happens. With ``resync_s`` everything is listed again after
+        that time, plus up to as much jitter, which finds what a watch was never told; without, only after a gap.
         """
         self._api = api
         self._resource = resource
@@ -92,6 +94,8 @@ class Reflector:
         self._on_replace = on_replace
         self._transform = transform
         self._silence_s = silence_s
+        self._resync_s = resync_s
+        self._listed_at = clock()
         self._clock = clock
         self._chance = chance
         self._store: dict[Key, _Held] = {}
@@ -118,10 +122,10 @@ class Reflector:
         while True:
             started = self._clock()
             try:
-                if self._version is None:
+                if self._version is None or self._resync_is_due():
                     await self._relist()
                 await self._watch(self._version or "")
-                failed = self._clock() - started < _STEADY_S
+                failed = self._clock() - started < min(_STEADY_S, self._resync_s or _STEADY_S)
                 error = None
             except ApiError as caught:
                 # A quiet kind gets no bookmarks: silence is only a reason to look whether anybody is there.
@@ -134,6 +138,10 @@ class Reflector:
             self._note(error)
             await asyncio.sleep(backoff(self._failures, self._chance(), error.retry_after if error else None))
 
+    def _resync_is_due(self) -> bool:
+        """Whether the last list is so old that what no watch ever told is looked for."""
+        return self._resync_s is not None and self._clock() - self._listed_at >= self._resync_s
+
     async def _relist(self) -> None:
         """Replace the store by what the server has now."""
         fresh: dict[Key, _Held] = {}
@@ -141,8 +149,9 @@ class Reflector:
         async with aclosing(self._api.pages(self._resource, self._namespace, labels=self._labels)) as pages:
             async for items, version in pages:  # noqa: B007 - the last one counts
                 self.last_heard = self._clock()
-                fresh.update(self._hold(item) for item in items)
+                fresh.update(self._known(*self._hold(item)) for item in items)
         before, self._store, self._version = self._store, fresh, version
+        self._listed_at = self._clock()
         if self._on_replace is not None:
             self._call(self._on_replace, [held.obj for held in fresh.values()])
         elif self._on_change is not None:
@@ -165,7 +174,8 @@ class Reflector:
 
     async def _watch(self, version: str) -> None:
         """Take in events until the server ends the stream. Raises ApiError."""
-        timeout_s = _SHORTEST_WATCH_S + (_LONGEST_WATCH_S - _SHORTEST_WATCH_S) * self._chance()
+        shortest = _SHORTEST_WATCH_S if self._resync_s is None else self._resync_s
+        timeout_s = shortest * (1.0 + self._chance())
         stream = self._api.watch(
             self._resource,
             self._namespace,
@@ -219,6 +229,11 @@ class Reflector:
         if isinstance(metadata, dict):
             metadata.pop("managedFields", None)
         return key, _Held(uid, version, self._transform(obj) if self._transform else obj)
+
+    def _known(self, key: Key, new: _Held) -> tuple[Key, _Held]:
+        """What a list repeats is kept as it was, so that listing again does not hold everything twice."""
+        old = self._store.get(key)
+        return key, old if old is not None and (old.uid, old.version) == (new.uid, new.version) else new
 
     def _tell(self, kind: Change, obj: Object) -> None:
         """Tell of one change."""
