@@ -19,6 +19,8 @@ from hookgate.model.endpoint import GROUP, PLURAL, VERSION
 
 Seen = Callable[[str | None, dict[str, Any]], None]
 
+#: How many endpoints kopf asks for at once when it lists.
+_PAGE = 500
 #: Workers of kopf at once. Each ends as soon as its object is quiet, so that the limit is no queue.
 _WORKERS = 64
 _IDLE_S = 0.01
@@ -65,12 +67,30 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
         task.result()
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """No memory of former states, and no copy of the present one: no handler here asks what has changed.
+
+    kopf would copy every object deeply with each event, which costs more than all else that it does with one.
+    """
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return
+
+
 def _settings() -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.posting.enabled = False  # Events are ours: on transitions only, and never a logged line
     settings.scanning.disabled = True  # no rights to read CRDs or namespaces are needed
     settings.queueing.worker_limit = _WORKERS
     settings.queueing.idle_timeout = _IDLE_S
+    settings.watching.chunk_size = _PAGE
     settings.watching.inactivity_timeout = 75.0
     settings.networking.error_backoffs = (0.2, 1, 2, 5, 10)
     settings.networking.enforce_retry_after = True
