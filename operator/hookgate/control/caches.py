@@ -37,9 +37,10 @@ _INTERVAL = 0.1
 class Caches:
     """``mirrors`` and ``slices`` (the EndpointSlices beside the operator), kept full while `run` runs."""
 
-    def __init__(self, api: Api, mirrors: Mirrors, slices: Mirror, place: Place) -> None:
-        """Read through ``api``; nothing is asked before `run`."""
+    def __init__(self, api: Api, mirrors: Mirrors, slices: Mirror, place: Place, *, resync_s: float) -> None:
+        """Read through ``api``; nothing is asked before `run`. ``resync_s``: how often everything is listed again."""
         self._api = api
+        self._resync_s = resync_s
         self._reflectors = list(self._made(mirrors, slices, place))
 
     def _made(self, mirrors: Mirrors, slices: Mirror, place: Place) -> Iterator[tuple[Resource, Reflector]]:
@@ -63,6 +64,7 @@ class Caches:
             labels=labels,
             on_change=mirror.observe,
             on_replace=mirror.replace,
+            resync_s=self._resync_s,
         )
         return resource, reflector
 

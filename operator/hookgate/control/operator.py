@@ -111,7 +111,7 @@ class _Operator:
             return
         mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
         async with asyncio.TaskGroup() as group:
-            caches = Caches(self._api, mirrors, self._slices, self._place)
+            caches = Caches(self._api, mirrors, self._slices, self._place, resync_s=self._options.resync)
             tasks = [
                 group.create_task(caches.run()),
                 group.create_task(self._health.serve(*self._options.health)),
