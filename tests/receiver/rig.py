@@ -19,9 +19,9 @@ import uvloop
 
 from hookgate.model.binding import Binding, Key, encode
 from hookgate.model.sensitive import Sensitive
+from hookgate.receiver.calls import Receipt
 from hookgate.receiver.edge import Bounds
 from hookgate.receiver.process import Receiver
-from hookgate.receiver.server import Receipt
 from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.table import BindingTable
 

@@ -12,8 +12,8 @@ from typing import TextIO
 
 from hookgate.cli.tables import row_of, table, why_not_ready
 from hookgate.control.values import Object
+from hookgate.receiver.calls import Receipt
 from hookgate.receiver.respond import Undelivered
-from hookgate.receiver.server import Receipt
 
 #: Why an accepted call did not get the target's answer.
 _UNDELIVERED: Mapping[str, str] = {

@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
 from hookgate.receiver.journal import Journal
@@ -22,7 +23,7 @@ from hookgate.receiver.load import Load
 from hookgate.receiver.metrics import Metrics, Sources
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
-from hookgate.receiver.server import OnCall, PublicApp
+from hookgate.receiver.server import PublicApp
 from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.source import BindingSource
 from hookgate.receiver.table import BindingTable
@@ -107,15 +108,15 @@ class Receiver:
         started: Callable[[Receiver], None] | None,
     ) -> None:
         settings = self.settings
-        public_app = PublicApp(
+        calls = Calls(
             self.table,
             deliverer,
             self.load,
             max_body_bytes=settings.max_body_bytes,
-            body_seconds=settings.body_seconds,
             on_call=self._on_call,
             journal=self.journal,
         )
+        public_app = PublicApp(calls, body_seconds=settings.body_seconds)
         rejected = no_rejections()
         public = _Server(_config(public_app, settings.bounds, settings.keep_alive, settings.grace, rejected))
         sources = Sources(table=self.table, journal=self.journal, load=self.load, edge_rejected=rejected)

@@ -1,0 +1,230 @@
+"""One call from its path to its answer, step by step, whatever edge brings its bytes.
+
+The order of the checks is the contract: path, state, method, size, authenticity, delivery. Nothing is read of a body
+before the path is known to be served, and nothing but the descriptor's declared inputs is looked at before the call is
+authentic. No store and no API server is asked on the way. This module may not know how bytes travel nor where bindings
+come from.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from hookgate.receiver.auth import authenticate, refusal_for
+from hookgate.receiver.delivery import Deliverer
+from hookgate.receiver.forward import Headers, end_to_end
+from hookgate.receiver.journal import Journal
+from hookgate.receiver.load import Load
+from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, passes, relay
+from hookgate.receiver.table import BindingTable, Entry
+from hookgate.scheme.request import Request
+
+_log = logging.getLogger(__name__)
+
+#: The declared length of a chunked body.
+UNKNOWN: Final = -1
+#: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
+#: A larger one, or one of unknown size, ends the connection.
+_IDLE_BODY = 65_536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of one call to a known endpoint, fit for a log: no path, no secret, nothing that was sent.
+
+    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one; None when the target's answer was
+    passed on. ``target_status`` is None when the target was not asked or did not answer.
+    """
+
+    at: float
+    namespace: str
+    name: str
+    status: int
+    reason: str | None
+    key_id: str | None
+    target_status: int | None
+    milliseconds: float
+
+
+OnCall = Callable[[Receipt], None]
+
+
+@dataclass(slots=True)
+class Call:
+    """What is learnt of one call on its way. ``held`` are the bytes of its body; ``limit`` is how many there may be."""
+
+    entry: Entry
+    headers: Headers = field(repr=False)
+    query: bytes = field(repr=False)
+    limit: int
+    started: float
+    entered: bool = False
+    held: int = 0
+    reason: str | None = None
+    key_id: str | None = None
+    target_status: int | None = None
+    where: str | None = None
+    skew: float | None = None
+
+
+class Calls:
+    """The steps, in the order in which an edge takes them: `begin`, `hold`, `judge`, `deliver`, `settle`."""
+
+    def __init__(  # noqa: PLR0913 -- this is where everything meets
+        self,
+        table: BindingTable,
+        deliverer: Deliverer,
+        load: Load,
+        *,
+        max_body_bytes: int,
+        on_call: OnCall | None = None,
+        journal: Journal | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Serve ``table``. ``on_call`` hears of every call to a known endpoint and must be quick."""
+        self._table, self._deliverer, self._load = table, deliverer, load
+        self._journal = journal or Journal(table)
+        self._max_body_bytes, self._on_call, self._clock = max_body_bytes, on_call, clock
+
+    def begin(self, path: bytes, headers: Headers, query: bytes) -> Call | None:
+        """Look a raw path up; None for one that no endpoint has. Header names are lower-case."""
+        entry = self._table.lookup(path)
+        if entry is None or (entry.expires is not None and self._clock() >= entry.expires):
+            self._journal.unknown_paths += 1
+            return None
+        limit = min(entry.max_body_bytes, self._max_body_bytes)
+        return Call(entry, headers, query, limit, time.perf_counter())
+
+    def admit(self, call: Call, method: str) -> Refusal | None:
+        """Judge what the head tells; None: the body may be read."""
+        if call.entry.refusal is not None:
+            return call.entry.refusal
+        if method != "POST":
+            return Refusal.WRONG_METHOD
+        length = declared_length(call.headers)
+        if length is None:
+            return Refusal.MALFORMED
+        if length > call.limit:
+            return Refusal.TOO_LARGE
+        if not self._load.enter(call.entry.uid):
+            return Refusal.OVERLOAD
+        call.entered = True
+        return None
+
+    def hold(self, call: Call, size: int) -> Refusal | None:
+        """Count bytes of the body that really came; None: there may be more."""
+        if call.held + size > call.limit:
+            return Refusal.TOO_LARGE
+        if not self._load.hold(size):
+            return Refusal.OVERLOAD
+        call.held += size
+        return None
+
+    def judge(self, call: Call, body: bytes) -> Refusal | None:
+        """Authenticate a call whose body is there; None: it may be delivered."""
+        entry = call.entry
+        started = time.perf_counter()
+        try:
+            request = Request(method="POST", headers=call.headers, query=call.query, body=body)
+            verdict = authenticate(entry, request, self._clock())
+        except Exception as error:
+            return self._failed(call, error)
+        self._journal.verify.observe(time.perf_counter() - started)
+        refusal = refusal_for(verdict)
+        if refusal is not None or entry.target is None:
+            call.reason, call.where, call.skew = verdict.reason, verdict.where, verdict.skew
+            return refusal or Refusal.UNUSABLE
+        call.key_id = verdict.key_id
+        return None
+
+    async def deliver(self, call: Call, body: bytes) -> Refusal | Reply:
+        """Attempt one delivery of an authentic call."""
+        entry = call.entry
+        assert entry.target is not None, "judge() has refused calls without a target"
+        query = b"" if entry.credential_in_query else call.query
+        started = time.perf_counter()
+        try:
+            headers = end_to_end(call.headers, entry.credentials)
+            delivery = await self._deliverer.deliver(entry.target, headers, query, body)
+        except Exception as error:
+            return self._failed(call, error)
+        self._journal.target.observe(time.perf_counter() - started)
+        return _relayed(call, delivery)
+
+    def settle(self, call: Call, outcome: Refusal | Reply, status: int) -> None:
+        """Give back what the call held and write down what became of it, before the answer goes out.
+
+        Whoever has the answer can then ask for what the journal tells. ``status`` is what the sender gets.
+        """
+        if isinstance(outcome, Refusal) and call.reason is None:
+            call.reason = outcome.value
+        if call.entered:
+            self._load.leave(call.entry.uid, call.held)
+        now = self._clock()
+        if call.reason is None:
+            self._journal.accepted(call.entry, now, call.held, call.key_id)
+        else:
+            self._journal.refused(call.entry, call.reason, now, call.held, call.key_id, call.where, call.skew)
+        if self._on_call is not None:
+            self._report(call, status, now)
+
+    def _report(self, call: Call, status: int, now: float) -> None:
+        assert self._on_call is not None
+        receipt = Receipt(
+            at=now,
+            namespace=call.entry.namespace,
+            name=call.entry.name,
+            status=status,
+            reason=call.reason,
+            key_id=call.key_id,
+            target_status=call.target_status,
+            milliseconds=(time.perf_counter() - call.started) * 1000,
+        )
+        try:
+            self._on_call(receipt)
+        except Exception as error:
+            _log.error("on_call failed (%s)", type(error).__name__)
+
+    def _failed(self, call: Call, error: Exception) -> Refusal:
+        """Whatever goes wrong inside is answered as 500 and logged by its type alone."""
+        _log.error("endpoint %s/%s: call failed (%s)", call.entry.namespace, call.entry.name, type(error).__name__)
+        return Refusal.INTERNAL
+
+
+def _relayed(call: Call, delivery: Delivery) -> Reply:
+    if not isinstance(delivery, Delivered):
+        call.reason = delivery.value
+    else:
+        call.target_status = delivery.status
+        if not passes(delivery.status):
+            call.reason = Refusal.TARGET_FAILED.value
+    return relay(delivery)
+
+
+def declared_length(headers: Headers) -> int | None:
+    """Read how long a body is, `UNKNOWN` for a chunked one; None for a head that readers could understand differently.
+
+    The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing or double, and
+    any coding but ``chunked`` alone, which the signed bytes could not be told from.
+    """
+    hosts, length = 0, 0
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                return None
+            length = UNKNOWN
+    return length if hosts == 1 else None
+
+
+def ends_soon(headers: Headers) -> bool:
+    """Tell whether an unread body with this head is short enough to let it run out."""
+    length = declared_length(headers)
+    return length is not None and UNKNOWN < length <= _IDLE_BODY
