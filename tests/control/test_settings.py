@@ -44,6 +44,13 @@ class Watched:
         return self.settings.current.config.max_endpoints
 
 
+def swap(file: Path, content: str | bytes) -> None:
+    """Change a file as a whole, so that nobody reads half of it."""
+    new = file.with_name("new")
+    new.write_bytes(content if isinstance(content, bytes) else content.encode())
+    new.rename(file)
+
+
 def watch(file: Path, *changes: tuple[Callable[[], object], Callable[[Watched], bool]]) -> Watched:
     """Watch the file while it changes; after each change wait until what is given holds."""
 
@@ -80,7 +87,7 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_good_change_is_taken_and_told(file: Path) -> None:
-    watched = watch(file, (lambda: file.write_text(BETTER), lambda w: w.told == 1))
+    watched = watch(file, (lambda: swap(file, BETTER), lambda w: w.told == 1))
     assert watched.limit() == 2
 
 
@@ -90,16 +97,16 @@ def test_a_bad_change_keeps_the_last_good_one_and_is_said_once(
 ) -> None:
     watched = watch(
         file,
-        (lambda: file.write_text(bad), lambda _: "last good configuration stays" in caplog.text),
+        (lambda: swap(file, bad), lambda _: "last good configuration stays" in caplog.text),
         (lambda: None, lambda w: (w.limit(), w.told) == (1, 0)),
-        (lambda: file.write_text(BETTER), lambda w: w.told == 1),
+        (lambda: swap(file, BETTER), lambda w: w.told == 1),
     )
     assert watched.limit() == 2
     assert caplog.text.count("last good configuration stays") == 1
 
 
 def test_bytes_that_are_no_text_keep_the_last_good_one(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    watched = watch(file, (lambda: file.write_bytes(b"\xff"), lambda _: "last good configuration" in caplog.text))
+    watched = watch(file, (lambda: swap(file, b"\xff"), lambda _: "last good configuration" in caplog.text))
     assert watched.limit() == 1
 
 
@@ -109,7 +116,7 @@ def test_a_file_that_vanishes_keeps_the_last_good_one_and_counts_when_it_is_back
     watched = watch(
         file,
         (file.unlink, lambda _: "the last good configuration stays" in caplog.text),
-        (lambda: file.write_text(BETTER), lambda w: w.told == 1),
+        (lambda: swap(file, BETTER), lambda w: w.told == 1),
     )
     assert watched.limit() == 2
 
@@ -121,11 +128,11 @@ def test_a_link_that_is_swapped_is_a_change_as_in_a_mounted_config_map(file: Pat
     link = tmp_path / "link.yaml"
     link.symlink_to(versions[0])
 
-    def swap() -> None:
+    def relink() -> None:
         (tmp_path / "new").symlink_to(versions[1])
         (tmp_path / "new").rename(link)
 
-    assert watch(link, (swap, lambda w: w.told == 1)).limit() == 2
+    assert watch(link, (relink, lambda w: w.told == 1)).limit() == 2
 
 
 def test_the_platform_s_own_providers_join_the_built_in_ones() -> None:
