@@ -17,14 +17,23 @@ from hookgate.receiver.table import BindingTable
 BINDINGS_NAMESPACE = "hookgate-bindings"
 #: What they are labelled with.
 BINDINGS_SELECTOR = "hookgate.dev/role=binding"
+#: How often all of them are listed again, in seconds, plus up to as much jitter: a removal that no watch told must end.
+RESYNC = 300.0
 
 
 class KubeSource:
     """Binding Secrets, each named by its endpoint's uid."""
 
-    def __init__(self, api: Api, *, namespace: str = BINDINGS_NAMESPACE, selector: str = BINDINGS_SELECTOR) -> None:
+    def __init__(
+        self,
+        api: Api,
+        *,
+        namespace: str = BINDINGS_NAMESPACE,
+        selector: str = BINDINGS_SELECTOR,
+        resync_s: float = RESYNC,
+    ) -> None:
         """Follow the Secrets of ``namespace`` that ``selector`` selects."""
-        self._api, self._namespace, self._selector = api, namespace, selector
+        self._api, self._namespace, self._selector, self._resync_s = api, namespace, selector, resync_s
 
     async def run(self, table: BindingTable) -> None:
         """See `hookgate.receiver.source.BindingSource`."""
@@ -46,6 +55,7 @@ class KubeSource:
             on_change=change,
             on_replace=replace,
             transform=_binding,
+            resync_s=self._resync_s,
         )
         table.heard_at = lambda: reflector.last_heard
         await reflector.run()
