@@ -88,7 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then see whether a head is left unfinished."""
         super().data_received(data)
-        if self._in_head and self._in_message:
+        if self._in_head and self._in_message and not self.transport.is_closing():
             # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished.
             self._head_bytes += len(data)
             if self._head_bytes > self.bounds.head_bytes:

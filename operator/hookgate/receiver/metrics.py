@@ -1,7 +1,9 @@
 """The receiver's metrics in the Prometheus text format, computed from plain counters when somebody asks.
 
-Nothing here runs during a call. Labels are endpoints' namespaces and names, reasons and limits, all of them bounded; no
-path, no key, nothing that was sent. An endpoint's series begin with its first call and end with the endpoint.
+Nothing here runs during a call: the journal's counters cost one half a microsecond, where objects of prometheus_client
+cost nine (``python -m tests.bench.journal_cost``, 2 cores). Labels are endpoints' namespaces and names, reasons and
+limits, all of them bounded; no path, no key, nothing that was sent. An endpoint's series begin with its first call and
+end with the endpoint.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 
 from hookgate import __version__
 from hookgate.receiver.edge import Bound
@@ -25,6 +28,8 @@ from hookgate.receiver.table import BindingTable
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 ACCEPTED = "accepted"
 _ENDPOINT = ("namespace", "name")
+_SAMPLES_IN_ONE_GO = 50
+_PAUSE_SECONDS = 0.00005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +138,17 @@ def _of_table(table: BindingTable, now: float) -> Iterator[Metric]:
 
 def _counter(name: str, text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=labels)
-    for key, value in values.items():
-        family.add_metric(key, value)
+    # Read once and in order, which spares a list of what may be tens of thousands.
+    family.samples = _gently(f"{name}_total", labels, values)  # type: ignore[assignment]
     return family
+
+
+def _gently(name: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], int]) -> Iterator[Sample]:
+    """Yield samples, giving the event loop its turn every now and then: it would else wait for a time slice each."""
+    for number, (key, value) in enumerate(values.items(), start=1):
+        if number % _SAMPLES_IN_ONE_GO == 0:
+            time.sleep(_PAUSE_SECONDS)
+        yield Sample(name, dict(zip(labels, key, strict=True)), value)
 
 
 def _histogram(name: str, text: str, found: Histogram) -> Metric:
