@@ -72,8 +72,20 @@ def play(*receivers: Receiver, act: Callable[[Fleet], Awaitable[None]]) -> None:
     run(scene())
 
 
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow machine must not look like a receiver that disagrees."""
+    monkeypatch.setattr(fleet_module, "PATIENCE", 20.0)
+
+
 @pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _soon(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patience ends, though not before every receiver has answered once."""
+    monkeypatch.setattr(fleet_module, "PATIENCE", 1.0)
+
+
+@pytest.fixture
+def _impatient(_patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon; only for outcomes that a slow machine does not change."""
     monkeypatch.setattr(fleet_module, "PATIENCE", 0.1)
 
@@ -85,6 +97,7 @@ def test_receivers_that_all_serve_the_digest_agree() -> None:
     play(Receiver(u="d"), Receiver(u="d"), act=act)
 
 
+@pytest.mark.usefixtures("_soon")
 def test_a_receiver_that_serves_something_else_disagrees_when_patience_ends() -> None:
     async def act(fleet: Fleet) -> None:
         assert await fleet.served("u", "d") == Served(digest="d", ready=2, agreeing=1)
@@ -92,8 +105,7 @@ def test_a_receiver_that_serves_something_else_disagrees_when_patience_ends() ->
     play(Receiver(u="d"), Receiver(u="older"), act=act)
 
 
-def test_a_receiver_that_follows_within_patience_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_module, "PATIENCE", 10.0)
+def test_a_receiver_that_follows_within_patience_agrees() -> None:
     late = Receiver(u="older")
 
     async def act(fleet: Fleet) -> None:
@@ -105,6 +117,7 @@ def test_a_receiver_that_follows_within_patience_agrees(monkeypatch: pytest.Monk
     play(Receiver(u="d"), late, act=act)
 
 
+@pytest.mark.usefixtures("_soon")
 def test_serving_nothing_is_agreed_upon_like_anything_else() -> None:
     async def act(fleet: Fleet) -> None:
         assert await fleet.served("gone", None) == Served(digest=None, ready=1, agreeing=1)
@@ -179,8 +192,7 @@ def test_many_endpoints_are_asked_for_in_few_questions() -> None:
     play(receiver, act=act)
 
 
-def test_one_endpoint_that_waits_does_not_hold_up_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fleet_module, "PATIENCE", 10.0)
+def test_one_endpoint_that_waits_does_not_hold_up_another() -> None:
     receiver = Receiver(a="older", b="d")
 
     async def act(fleet: Fleet) -> None:
