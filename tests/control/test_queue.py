@@ -127,6 +127,16 @@ def test_the_time_that_a_server_names_is_waited_for() -> None:
     assert work.starts == [(0.0, "a"), (31.0, "a")]
 
 
+def test_the_time_that_a_server_names_is_waited_for_whatever_happens_meanwhile() -> None:
+    async def woken(queue: Queue) -> None:
+        await _add(queue, A, until=0.5)
+        await _add(queue, A, until=4.5)  # while it is worked on
+        await _add(queue, A)  # while it waits
+
+    work = play(Work(a=[ClusterError("busy", retry_after=30.0), None]), woken)
+    assert work.starts == [(0.0, "a"), (31.0, "a")]
+
+
 def test_a_request_that_always_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     """Nor does its error, whose text could hold anything, get into a log."""
     work = play(Work(a=[ValueError("hunter2-hunter2")] * 50), lambda queue: _add(queue, A, B, until=30.0), workers=1)

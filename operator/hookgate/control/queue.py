@@ -34,11 +34,18 @@ class Queue:
         self._again: set[Request] = set()  # added while running
         self._failures: dict[Request, int] = {}
         self._due: dict[Request, float] = {}  # the earliest delayed look
+        self._held: dict[Request, float] = {}  # until when the server asked not to be asked again
         self._heap: list[tuple[float, Request]] = []
         self._wake = asyncio.Event()
 
     def add(self, request: Request) -> None:
-        """Ask for ``request`` to be worked on as soon as a worker is free."""
+        """Ask for ``request`` to be worked on as soon as a worker is free, and the server's own time is over."""
+        if request in self._held:
+            left = self._held[request] - asyncio.get_running_loop().time()
+            if left > 0:
+                self.add_after(request, left)
+                return
+            del self._held[request]
         if request in self._running:
             self._again.add(request)
         elif request not in self._waiting:
@@ -97,8 +104,10 @@ class Queue:
     def _retry(self, request: Request, retry_after: float | None) -> None:
         failures = self._failures[request] = self._failures.get(request, 0) + 1
         backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(failures - 1, 20))
-        delay = max(backoff, retry_after or 0.0)
-        self.add_after(request, delay * (1 + 0.5 * self._jitter()))
+        delay = max(backoff, retry_after or 0.0) * (1 + 0.5 * self._jitter())
+        if retry_after is not None:
+            self._held[request] = asyncio.get_running_loop().time() + delay
+        self.add_after(request, delay)
 
     async def _release(self) -> None:
         """Move delayed requests into the queue when they are due."""
