@@ -94,7 +94,7 @@ def _child(asked: dict[str, Any]) -> int:
     return 0
 
 
-async def _receive(kubeconfig: str, public: int, private: int) -> None:
+async def _receive(kubeconfig: str, public: int, private: int, resync: float) -> None:
     settings = ReceiverSettings(
         host="127.0.0.1",
         port=public,
@@ -105,7 +105,7 @@ async def _receive(kubeconfig: str, public: int, private: int) -> None:
         loopback_targets=True,
     )
     async with await Api.connect(kubeconfig=kubeconfig) as api:
-        await run_receiver(settings, KubeSource(api))
+        await run_receiver(settings, KubeSource(api, resync_s=resync))
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ class Operators:
         options = {"config": str(config), "kubeconfig": str(kubeconfig), **more}
         return self._bear(client, self.log, {"options": options, "lease": lease})
 
-    def start_receiver(self, kubeconfig: Path, public: int, private: int) -> Operator:
+    def start_receiver(self, kubeconfig: Path, public: int, private: int, resync: float) -> Operator:
         """Start a receiver; it logs to a file of its own."""
-        asked = {"kubeconfig": str(kubeconfig), "public": public, "private": private}
+        asked = {"kubeconfig": str(kubeconfig), "public": public, "private": private, "resync": resync}
         return self._bear("receiver", self.receiver_log, {"receiver": asked})
 
     def _bear(self, client: str, log: Path, asked: dict[str, Any]) -> Operator:

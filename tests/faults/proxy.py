@@ -124,6 +124,10 @@ class Proxy:
         for runner in self._runners:
             await runner.cleanup()
         await self._session.close()
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     async def _listen(self, client: str) -> str:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:

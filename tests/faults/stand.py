@@ -86,12 +86,19 @@ class Stand:
             self.operators.wait_ended(self.operator)
         self.operator = None
 
-    def start_receiver(self) -> None:
+    def start_receiver(self, *, resync: float = 300.0) -> None:
         """Start the receiver and wait until it is ready."""
         self.receiver = self.operators.start_receiver(
-            self.kubeconfig("receiver", "hookgate-receiver"), self.public, self.private
+            self.kubeconfig("receiver", "hookgate-receiver"), self.public, self.private, resync
         )
         self.wait(lambda: self.probe(self.private, "/readyz") == 200, "the receiver to be ready")
+
+    def restart_receiver(self, *, resync: float = 300.0) -> None:
+        """Kill the receiver and start another."""
+        if self.receiver is not None and self.receiver.running:
+            self.receiver.kill()
+            self.operators.wait_ended(self.receiver)
+        self.start_receiver(resync=resync)
 
     @staticmethod
     def probe(port: int, path: str) -> int:

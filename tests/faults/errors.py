@@ -1,0 +1,114 @@
+"""P14: each request of each story, reads and writes, is answered by each error once; and those of a start as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from tests.faults.asked import Asked
+from tests.faults.batch import Story, together
+from tests.faults.cases import Case, Scope
+from tests.faults.operators import Operator, pause_until
+from tests.faults.picture import difference
+from tests.faults.rules import Action, Break, Fail, Rule
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.stand import PATIENCE, Stand
+from tests.faults.team import Team
+
+_WAIT_S = 2
+ERRORS: Mapping[str, Action] = {
+    "409": Fail(status=409),
+    "422": Fail(status=422),
+    "429, Retry-After": Fail(status=429, retry_after=_WAIT_S),
+    "500": Fail(status=500),
+    "503": Fail(status=503),
+    "503, Retry-After": Fail(status=503, retry_after=_WAIT_S),
+    "504": Fail(status=504),
+    "reset": Break(how="reset"),
+    "done, no answer": Break(how="lost"),
+    "no answer": Break(how="hang"),
+    "slow drip": Break(how="drip"),
+}
+_QUICK = ("create",)
+_QUICK_ERRORS = ("409", "429, Retry-After", "500", "reset", "done, no answer")
+#: A start reads so many lists and opens so many watches, at most.
+_STARTING = 24
+
+
+def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
+    """Every scenario, every request, every error."""
+    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and (n in _QUICK or not scope.quick)}
+    references: dict[str, tuple[str, int]] = {}
+    for story in together(stand, [(n, s, lambda _: None) for n, s in chosen.items()]):
+        yield Case("P14", f"{story.name}: undisturbed", story.wrong)
+        references[story.name] = (story.team.picture(), len(asked(stand, story)))
+    wanted: list[tuple[str, Scenario, Callable[[Team], object]]] = []
+    rules: dict[str, Rule] = {}
+    for name, scenario in chosen.items():
+        for error in _QUICK_ERRORS if scope.quick else ERRORS:
+            for nth in range(1, references[name][1] + 1):
+                told = f"{name}: {error} to request {nth}"
+                wanted.append((told, scenario, _answer(stand, rules, told, ERRORS[error], nth)))
+    for story in together(stand, wanted):
+        picture, _ = references[story.name.partition(":")[0]]
+        wrong = story.wrong or difference(picture, story.team.picture()) or too_soon(stand, story, rules[story.name])
+        yield Case("P14", story.name, wrong)
+    if not scope.quick:
+        yield from starts(stand)
+
+
+def _answer(stand: Stand, rules: dict[str, Rule], name: str, action: Action, nth: int) -> Callable[[Team], object]:
+    def harm(team: Team) -> None:
+        rules[name] = Rule(action=action, nth=nth, team=team.namespace)
+        stand.proxy.rules.append(rules[name])
+
+    return harm
+
+
+def asked(stand: Stand, story: Story) -> list[Asked]:
+    """What was asked about a story's team since the harm began, watches aside."""
+    return [e.asked for e in stand.proxy.since(story.mark, team=story.team.namespace) if e.asked.verb != "watch"]
+
+
+def too_soon(stand: Stand, story: Story, rule: Rule) -> str:
+    """Where the server asked for time: what was asked about the team before that was over."""
+    if not isinstance(rule.action, Fail) or rule.action.retry_after is None or rule.hit is None:
+        return ""
+    entries = stand.proxy.since(story.mark, team=story.team.namespace)
+    refused = next(e for e in entries if e.asked is rule.hit)
+    if refused.asked.resource == "events":
+        return ""  # nobody tries that again, and it stands for nothing else
+    early = [e for e in entries if refused.ended < e.began < refused.ended + rule.action.retry_after]
+    return f"asked again after {early[0].began - refused.ended:.2f} s: {early[0].asked}" if early else ""
+
+
+def starts(stand: Stand) -> Iterator[Case]:
+    """Each request of a starting operator meets each error; the same process has to come to work."""
+    team = stand.team()
+    stand.run_operator()
+    team.create()
+    team.settled()
+    for error, action in ERRORS.items():
+        for nth in range(1, _STARTING + 1):
+            stand.end_operator()
+            rule = Rule(action=action, nth=nth, matches=_of_a_start)
+            stand.proxy.rules = [rule]
+            operator = stand.start_operator()
+            patience = PATIENCE if action != Break(how="hang") else 2 * PATIENCE
+            worked = pause_until(lambda op=operator: works(stand, op) or not op.running, patience)
+            stand.proxy.rules = []
+            if not rule.fired and worked:
+                break
+            what = f"start: {error} to request {nth} ({rule.hit})"
+            said = operator.said()[-600:] if not (worked and operator.running) else ""
+            yield Case("P14", what, f"ended with {operator.code} or does not work: {said}" if said else "")
+    stand.clean()
+    yield Case("P14", "start: nothing was written about an endpoint that was in force", "")
+
+
+def _of_a_start(request: Asked) -> bool:
+    return request.client != "receiver" and request.resource != "leases"
+
+
+def works(stand: Stand, operator: Operator) -> bool:
+    """Whether an operator has begun to work and watches endpoints."""
+    return "working on" in operator.said() and "webhookendpoints" in stand.proxy.open_streams(operator.client)
