@@ -129,8 +129,8 @@ class ApiServerCluster:
         found = self._mirrors.bindings.get(self.binding_namespace, uid)
         if found is None and sure:
             found = await self._get(SECRETS, self.binding_namespace, uid)
-            if found is not None and _role(found) != ROLE_BINDING:
-                return None
+            if found is not None and _role(found) == ROLE_RETAINED:
+                return None  # one that merely lost its labels is still the authority, and gets them back
             if found is not None:
                 self._mirrors.bindings.wrote(found)
         return found
@@ -141,10 +141,22 @@ class ApiServerCluster:
         named = found.get(name) or mirror.get(namespace, name)
         if named is None and (sure or (namespace, name) in self._taken or self._told_taken(uid)):
             # One without our labels is not in the mirror, and must not get in: the watch would never take it out.
-            named = await self._get(SECRETS, namespace, name)
+            named = await self._connection(namespace, uid, name)
             if named is None:
                 self._taken.discard((namespace, name))
         return tuple({**found, **({name: named} if named else {})}.values())
+
+    async def _connection(self, namespace: str, uid: str, name: str) -> Object | None:
+        """Look for a connection Secret live. The deletion of a namespace takes our rights there along, at any moment:
+        then the Secret of an endpoint that is being deleted is left to that, or to the garbage collector."""
+        try:
+            return await self._api.get(SECRETS, name, namespace)
+        except ApiError as error:
+            request = self._population.by_uid(uid)
+            manifest = self._population.get(request) if request else None
+            if error.forbidden and manifest is not None and meta(manifest).get("deletionTimestamp"):
+                return None
+            raise _translated(error) from None
 
     def _told_taken(self, uid: str) -> bool:
         """Tell whether an endpoint's status says that the name is taken: what an operator before this one found out."""
@@ -164,7 +176,7 @@ class ApiServerCluster:
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         others = (secret for secret in self._mirrors.bindings if meta(secret)["name"] != uid)
-        return any(contract.segment_in(secret_data(s).get(contract.DATA_KEY, b"")) == segment for s in others)
+        return any(segment in contract.segments_in(secret_data(s).get(contract.DATA_KEY, b"")) for s in others)
 
     async def execute(self, step: Step) -> None:
         obj, (resource, mirror) = step.object, self._kind(step.object)

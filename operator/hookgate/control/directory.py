@@ -248,7 +248,7 @@ class DirectoryCluster:
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         """See `Cluster`."""
-        return any(other != uid and contract.segment_in(raw) == segment for other, raw in self._bindings.items())
+        return any(other != uid and segment in contract.segments_in(raw) for other, raw in self._bindings.items())
 
     async def execute(self, step: Step) -> None:
         """See `Cluster`."""

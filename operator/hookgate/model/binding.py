@@ -145,12 +145,14 @@ def decode(raw: bytes) -> Binding | NewerBinding:
         raise UndecodableBinding(f"not a binding document ({type(error).__name__})") from None
 
 
-def segment_in(raw: bytes) -> str | None:
-    """Return the path segment that encoded bytes claim, None where there is none or they cannot be read."""
+def segments_in(raw: bytes) -> frozenset[str]:
+    """Return the path segments that encoded bytes claim, retired ones too; none where they cannot be read."""
     try:
-        return decode(raw).segment
+        found = decode(raw)
     except UndecodableBinding:
-        return None
+        return frozenset()
+    retired = found.retired if isinstance(found, Binding) else ()
+    return frozenset(s for s in (found.segment, *(r.segment for r in retired)) if s is not None)
 
 
 def digest(raw: bytes) -> str:
