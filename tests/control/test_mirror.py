@@ -46,6 +46,14 @@ def test_our_own_write_is_known_at_once_and_its_echo_wakes_nobody(seen: Seen) ->
     assert seen.woken == []
 
 
+def test_of_our_own_write_the_watchs_copy_is_kept(seen: Seen) -> None:
+    """The one that whoever watches keeps, too: nothing is in memory twice."""
+    echo = obj("u", 2)
+    seen.mirror.wrote(obj("u", 2))
+    seen.mirror.observe("MODIFIED", echo)
+    assert seen.mirror.get("n", "x") is echo
+
+
 def test_an_event_from_before_our_write_changes_nothing(seen: Seen) -> None:
     seen.mirror.wrote(obj("u", 5))
     seen.mirror.observe("MODIFIED", obj("u", 4))

@@ -167,3 +167,29 @@ def test_a_complete_list_tells_of_deletions_that_nobody_saw(everybody: Populatio
     everybody.replace([endpoint("b"), endpoint("c")])
     assert set(everybody) == {Request("team-a", "b"), Request("team-a", "c")}
     assert woken == [Request("team-a", "a"), Request("team-a", "c")]
+
+
+def test_what_is_made_while_a_list_is_read_is_not_missing(everybody: Population, woken: list[Request]) -> None:
+    """The watch told of it; the list is as of a version before."""
+    everybody.put(endpoint("a", version=11))
+    everybody.replace([], version="10")
+    assert set(everybody) == {Request("team-a", "a")}
+
+
+def test_what_is_deleted_while_a_list_is_read_stays_deleted(everybody: Population) -> None:
+    """The list still has it, and nothing would ever take it out again before the next one."""
+    everybody.put(endpoint("a"))
+    everybody.remove(endpoint("a"))
+    everybody.replace([endpoint("a")], version="10")
+    assert set(everybody) == set()
+
+
+def test_an_endpoint_is_kept_without_what_nobody_reads(everybody: Population) -> None:
+    """Field managers and what kubectl remembers are larger than all the rest."""
+    told = endpoint("a")
+    noted = {"kubectl.kubernetes.io/last-applied-configuration": "{}", "team": "a"}
+    everybody.put({**told, "metadata": {**told["metadata"], "managedFields": [{}], "annotations": noted}})
+    assert everybody.get(Request("team-a", "a")) == {
+        **told,
+        "metadata": {**told["metadata"], "annotations": {"team": "a"}},
+    }

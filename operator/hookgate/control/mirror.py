@@ -26,7 +26,7 @@ class Mirror:
         self._wake = wake
         self._objects: dict[Key, Object] = {}
         self._by_uid: dict[str, dict[Key, Object]] = {}
-        self._deleted: set[str] = set()  # uids that we deleted and the watch has yet to tell of
+        self._deleted: dict[str, str] = {}  # uids that we deleted and the watch has yet to tell of, with the namespace
 
     def get(self, namespace: str, name: str) -> Object | None:
         """Return one object."""
@@ -47,21 +47,25 @@ class Mirror:
         uid = str(meta(obj).get("uid"))
         known = self._objects.get(_key(obj))
         if change == "DELETED":
-            self._deleted.discard(uid)
+            self._deleted.pop(uid, None)
             if known is not None and str(meta(known).get("uid")) == uid:
                 self._drop(_key(obj))
                 self._wake(obj)
-        elif uid not in self._deleted and (known is None or _newer(obj, known)):
+        elif uid in self._deleted:
+            return
+        elif known is not None and _same(obj, known):
+            self._put(obj)  # whoever watches keeps this one: one copy is enough
+        elif known is None or _newer(obj, known):
             self._put(obj)
             if known is not None and _owner(known) != _owner(obj):
                 self._wake(known)
             self._wake(obj)
 
-    def replace(self, objects: Sequence[Object]) -> None:
-        """Take a complete list; what it lacks is gone, whatever was known before."""
+    def replace(self, objects: Sequence[Object], namespace: str | None = None) -> None:
+        """Take a complete list, of one namespace or of all; what it lacks is gone, whatever was known before."""
         listed = {_key(obj): obj for obj in objects}
-        self._deleted.clear()
-        for key in [k for k in self._objects if k not in listed]:
+        self._deleted = {uid: place for uid, place in self._deleted.items() if namespace not in (None, place)}
+        for key in [k for k in self._objects if k not in listed and namespace in (None, k[0])]:
             gone = self._objects[key]
             self._drop(key)
             self._wake(gone)
@@ -80,7 +84,7 @@ class Mirror:
         known = self._objects.get(key)
         if known is not None and str(meta(known).get("uid")) == uid:
             self._drop(key)
-            self._deleted.add(uid)
+            self._deleted[uid] = key[0]
 
     def _put(self, obj: Object) -> None:
         key = _key(obj)
@@ -112,7 +116,15 @@ def _newer(obj: Object, known: Object) -> bool:
     """Tell whether ``obj`` is news. Another uid always is; versions of one object count up."""
     if meta(obj).get("uid") != meta(known).get("uid"):
         return True
-    new, old = str(meta(obj).get("resourceVersion")), str(meta(known).get("resourceVersion"))
+    new, old = _version(obj), _version(known)
     if new.isdecimal() and old.isdecimal():
         return int(new) > int(old)
     return new != old
+
+
+def _same(obj: Object, known: Object) -> bool:
+    return meta(obj).get("uid") == meta(known).get("uid") and _version(obj) == _version(known)
+
+
+def _version(obj: Object) -> str:
+    return str(meta(obj).get("resourceVersion"))

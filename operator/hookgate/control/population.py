@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
 
 from hookgate.control.cluster import Request
+from hookgate.control.lean import lean_endpoint
 from hookgate.control.names import names_of
 from hookgate.control.objects import meta, uid_of
 from hookgate.control.values import Object
@@ -22,6 +23,7 @@ class Population:
         self._by_uid: dict[str, Request] = {}
         self._naming: dict[tuple[str, str, str], set[Request]] = {}
         self._ranks: dict[str, list[_Seniority]] = {}  # by namespace; absent endpoints do not count
+        self._removed: dict[str, str] = {}  # uids that are gone since the last complete list, with the namespace
 
     def get(self, request: Request) -> Object | None:
         """Return an endpoint as last seen."""
@@ -62,7 +64,7 @@ class Population:
         elif known is not None:
             self.remove(known)
             known = None
-        self._manifests[request] = manifest
+        manifest = self._manifests[request] = lean_endpoint(manifest)
         self._by_uid[uid_of(manifest)] = request
         for key in _named(manifest):
             self._naming.setdefault(key, set()).add(request)
@@ -81,17 +83,25 @@ class Population:
             return
         self._forget(request, known)
         del self._manifests[request]
+        self._removed[uid_of(known)] = request.namespace
         self._wake(request)
         self._wake_refused(request.namespace)
 
-    def replace(self, manifests: list[Object]) -> None:
-        """Take a complete list: what it lacks was deleted without our seeing it."""
-        listed = {(request_of(m), uid_of(m)) for m in manifests}
+    def replace(self, manifests: list[Object], namespace: str | None = None, *, version: str = "") -> None:
+        """Take a complete list, of one namespace or of all: what it lacks was deleted without our seeing it.
+
+        A list takes its time. What was made after its ``version`` is not missing, and what was deleted meanwhile stays
+        so. Without a version it is as of now.
+        """
+        listed, latest = {(request_of(m), uid_of(m)) for m in manifests}, _number(version)
         for request, known in list(self._manifests.items()):
-            if (request, uid_of(known)) not in listed:
+            here = namespace in (None, request.namespace) and not (latest and version_of(known) > latest)
+            if here and (request, uid_of(known)) not in listed:
                 self.remove(known)
         for manifest in manifests:
-            self.put(manifest)
+            if uid_of(manifest) not in self._removed:
+                self.put(manifest)
+        self._removed = {uid: place for uid, place in self._removed.items() if namespace not in (None, place)}
 
     def _wake_refused(self, namespace: str) -> None:
         for other in [r for r in self._manifests if r.namespace == namespace and _refused(self._manifests[r])]:
@@ -142,5 +152,8 @@ def _refused(manifest: Object) -> bool:
 
 def version_of(manifest: Object) -> int:
     """Return the resourceVersion of an object as the number that it is."""
-    text = str(meta(manifest).get("resourceVersion") or "0")
-    return int(text) if text.isdecimal() else 0
+    return _number(str(meta(manifest).get("resourceVersion") or ""))
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0
