@@ -15,11 +15,15 @@ from urllib.parse import urlsplit
 
 PATHS = {
     "WebhookEndpoint": ("/apis/hookgate.dev/v1alpha1", "webhookendpoints"),
+    "Namespace": ("/api/v1", "namespaces"),
     "Secret": ("/api/v1", "secrets"),
+    "ServiceAccount": ("/api/v1", "serviceaccounts"),
+    "RoleBinding": ("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "Service": ("/api/v1", "services"),
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "HTTPRoute": ("/apis/gateway.networking.k8s.io/v1", "httproutes"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
+    "Deployment": ("/apis/apps/v1", "deployments"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
 FIELD_MANAGER = "hookgate-tests"
@@ -52,24 +56,47 @@ class Reply:
 
 
 class Rest:
-    """One user of the API server at ``url``, known by a bearer ``token``."""
+    """One user of the API server at ``url``, known by a bearer ``token``; for one thread.
 
-    def __init__(self, url: str, ca_file: str, token: str) -> None:
+    With ``keep`` the connection stays open from one request to the next, until `close`.
+    """
+
+    def __init__(self, url: str, ca_file: str, token: str, *, keep: bool = False) -> None:
         self._address = urlsplit(url).netloc
         self._context = ssl.create_default_context(cafile=ca_file)
         self._token = token
+        self._keep = keep
+        self._kept = self._connection()
+
+    def close(self) -> None:
+        """Close the connection that was kept; another request opens one anew."""
+        self._kept.close()
 
     def send(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Reply:
         """One request. Any HTTP status is a reply. Raises OSError where there is none."""
-        connection = http.client.HTTPSConnection(self._address, timeout=_SECONDS, context=self._context)
+        payload = None if body is None else json.dumps(body)
+        was_open = self._kept.sock is not None
         try:
-            connection.request(method, path, None if body is None else json.dumps(body), self._headers(content_type))
-            answer = connection.getresponse()
-            return Reply(status=answer.status, body=json.loads(answer.read() or b"{}"))
-        finally:
-            connection.close()
+            return self._exchange(method, path, payload, content_type)
+        except (ConnectionError, ssl.SSLError, http.client.HTTPException):
+            # A connection that was kept may have ended long ago, with the server or by its choice.
+            if not was_open:
+                raise
+            return self._exchange(method, path, payload, content_type)
 
-    def find(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+    def _exchange(self, method: str, path: str, payload: str | None, content_type: str) -> Reply:
+        try:
+            self._kept.request(method, path, payload, self._headers(content_type))
+            answer = self._kept.getresponse()
+            return Reply(status=answer.status, body=json.loads(answer.read() or b"{}"))
+        except (OSError, http.client.HTTPException):
+            self._kept.close()
+            raise
+        finally:
+            if not self._keep:
+                self._kept.close()
+
+    def find(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """One object, or None."""
         reply = self.send("GET", path_of(kind, namespace, name))
         if reply.status == 404:
@@ -87,8 +114,8 @@ class Rest:
         return found
 
     def try_create(self, obj: Mapping[str, Any], *, query: str = "fieldValidation=Strict") -> Reply:
-        """Create an object in the namespace that it names, or hear why not."""
-        path = path_of(obj["kind"], obj["metadata"]["namespace"])
+        """Create an object in the namespace that it names (None: in none), or hear why not."""
+        path = path_of(obj["kind"], obj["metadata"].get("namespace"))
         return self.send("POST", f"{path}?fieldManager={FIELD_MANAGER}&{query}", obj)
 
     def create(self, obj: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,14 +127,14 @@ class Rest:
         path = f"{path_of(kind, namespace, name)}?fieldManager={FIELD_MANAGER}"
         return _done(self.send("PATCH", path, patch, content_type="application/merge-patch+json"))
 
-    def delete(self, kind: str, namespace: str, name: str) -> None:
+    def delete(self, kind: str, namespace: str | None, name: str) -> None:
         """Ask for an object's deletion; one that is gone already is no error."""
         reply = self.send("DELETE", path_of(kind, namespace, name))
         assert reply.ok or reply.status == 404, reply.message
 
     def watch(self, kind: str, version: str) -> Iterator[dict[str, Any]]:
         """The events of a kind in all namespaces from ``version`` on, until the server ends the stream."""
-        connection = http.client.HTTPSConnection(self._address, timeout=_SECONDS, context=self._context)
+        connection = self._connection()
         try:
             path = f"{path_of(kind, None)}?watch=1&resourceVersion={version}&timeoutSeconds=20"
             connection.request("GET", path, headers=self._headers("application/json"))
@@ -115,6 +142,9 @@ class Rest:
                 yield json.loads(line)
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(self._address, timeout=_SECONDS, context=self._context)
 
     def _headers(self, content_type: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
