@@ -53,6 +53,7 @@ PURE = (
     "hookgate.model*",
     "hookgate.scheme*",
     "hookgate.config*",
+    "hookgate.control.calls",
     "hookgate.control.checks*",
     "hookgate.control.decide*",
     "hookgate.control.keys",

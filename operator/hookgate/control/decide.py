@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 
 from hookgate.config.platform import Host
 from hookgate.control import checks, objects
+from hookgate.control.calls import next_calls, next_keys
 from hookgate.control.checks import Case
-from hookgate.control.keys import previous_secrets
+from hookgate.control.keys import current, previous_secrets
 from hookgate.control.next_binding import effective_state, next_binding
 from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
 from hookgate.control.status import Outcome, invalid, status_of
@@ -83,7 +84,11 @@ def _outcome(
     case: Case, findings: tuple[Finding, ...], binding: Binding | None, digest: str | None, *, confirmed: bool
 ) -> Outcome:
     taken = any(f.reason == "SecretNameTaken" for f in findings)
-    known = (case.observed.manifest.get("status") or {}).get("secretName")
+    observed, before = case.observed, case.observed.manifest.get("status") or {}
+    known = before.get("secretName")
+    calls = next_calls(before.get("calls"), observed.calls, observed.now)
+    verifying = current(binding.keys, observed.now) if binding is not None else ()
+    refresh = calls is not before.get("calls")
     return Outcome(
         manifest=case.observed.manifest,
         generation=case.endpoint.generation,
@@ -98,6 +103,8 @@ def _outcome(
         header=case.header,
         secret_name=known if taken else case.endpoint.spec.secret_name,
         now=case.observed.now,
+        calls=calls,
+        keys=next_keys(before.get("keys") or (), verifying, observed.calls, refresh=refresh),
     )
 
 

@@ -17,7 +17,7 @@ from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import meta, uid_of
 from hookgate.control.status import ready_of
-from hookgate.control.values import Fresh, Object, Observed, Plan, Served
+from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Served
 from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED
 from hookgate.scheme.presets import Presets
 
@@ -40,10 +40,11 @@ class RoundsExceeded(RuntimeError):  # noqa: N818 -- what happened
 class Reconciler:
     """Brings one endpoint after another to its desired state.
 
-    ``clock`` gives unix seconds, ``entropy`` as many random bytes as asked for, ``settings`` what is in force now.
+    ``clock`` gives unix seconds, ``entropy`` as many random bytes as asked for, ``settings`` what is in force now,
+    ``calls`` what receivers last said of the calls to an endpoint, by its uid.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- everything that a decision rests on
         self,
         cluster: Cluster,
         receivers: Receivers,
@@ -51,12 +52,14 @@ class Reconciler:
         settings: Callable[[], Settings],
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
+        calls: Callable[[str], CallReport | None] = lambda _uid: None,
     ) -> None:
         self._cluster = cluster
         self._receivers = receivers
         self._settings = settings
         self._clock = clock
         self._entropy = entropy
+        self._calls = calls
 
     async def reconcile(self, request: Request) -> float | None:
         """Do what there is to do now. Return in how many seconds to look again, None for not before a change.
@@ -104,6 +107,7 @@ class Reconciler:
             segment_taken=binding is None and self._segment_taken(manifest, connections, names.connection),
             now=self._clock(),
             fresh=draw(self._entropy),
+            calls=self._calls(uid),
         )
 
     async def _retained(self, manifest: Object, connections: tuple[Object, ...]) -> Object | None:

@@ -17,10 +17,16 @@ from hookgate.model.binding import Binding
 from hookgate.model.conditions import Condition, ConditionType, Truth, merge
 from hookgate.model.endpoint import AuthType, State
 
+#: What an object goes on telling when its spec cannot be read any more.
+_KEPT = ("url", "header", "secretName", "rotated", "bindingDigest", "calls", "keys")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a decision came to. ``digest`` names ``binding``; ``confirmed``: every ready receiver serves it."""
+    """What a decision came to. ``digest`` names ``binding``; ``confirmed``: every ready receiver serves it.
+
+    ``calls`` and ``keys`` stand in the status as they are, where there is anything in them.
+    """
 
     manifest: Object
     generation: int
@@ -35,6 +41,8 @@ class Outcome:
     route: Object | None = None
     header: str = ""
     secret_name: str | None = None
+    calls: Object | None = None
+    keys: tuple[Object, ...] = ()
 
 
 def rfc3339(now: float) -> str:
@@ -64,6 +72,10 @@ def status_of(outcome: Outcome) -> dict[str, Any]:
     elif outcome.state is not State.ABSENT:
         # The only memory that there ever was a secret: whatever the endpoint is refused for, it is not forgotten.
         shown.update({k: before[k] for k in ("secretName", "rotated") if k in before})
+    if outcome.calls:
+        shown["calls"] = dict(outcome.calls)
+    if outcome.keys:
+        shown["keys"] = [dict(key) for key in outcome.keys]
     placed = merge(before.get("conditions") or (), conditions(outcome), rfc3339(outcome.now))
     shown["conditions"] = [c.to_object() for c in placed]
     return shown
@@ -98,7 +110,7 @@ def invalid(manifest: Object, generation: int, message: str, now: float, binding
     outcome = Outcome(
         manifest=manifest, generation=generation, state=State.INACTIVE, findings=(finding,), now=now, binding=binding
     )
-    kept = {k: before[k] for k in ("url", "header", "secretName", "rotated", "bindingDigest") if k in before}
+    kept = {k: before[k] for k in _KEPT if k in before}
     return {**kept, **status_of(outcome)}
 
 

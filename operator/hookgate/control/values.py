@@ -45,6 +45,21 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallReport:
+    """What receivers say of the calls to one endpoint since they started. Times are unix seconds.
+
+    ``reason`` is that of the last refusal, "" where there was none; ``keys`` has the last use of each key by its id.
+    """
+
+    accepted: int
+    refused: int
+    last_accepted: float | None
+    last_refused: float | None
+    reason: str
+    keys: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may look at. ``now`` is in unix seconds.
 
@@ -53,7 +68,7 @@ class Observed:
     replaces the target Service's address outside a cluster. ``retained`` is the binding that a deleted endpoint left
     behind, where this one asks to adopt it. ``routes`` are all Ingresses and HTTPRoutes that name the
     uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
-    binding already has the path that this endpoint was told to have.
+    binding already has the path that this endpoint was told to have. ``calls`` is what receivers last said of calls.
     """
 
     manifest: Object
@@ -73,6 +88,7 @@ class Observed:
     segment_taken: bool
     now: float
     fresh: Fresh
+    calls: CallReport | None = None
 
 
 class Serve(Enum):
