@@ -18,11 +18,13 @@ from hookgate.config.manifest import crd, load_endpoint
 from hookgate.config.schema import plain_faults
 from hookgate.model.endpoint import InvalidSpec
 from hookgate.model.parse import parse_endpoint
+from hookgate.scheme.presets import Presets
 from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane
 from tests.config.test_corpus import CASES, cel_messages, read
 from tests.config.test_manifest import loaded_or_none, nearly_endpoints
 from tests.corpus.corpus import Case
+from tests.model.test_parse_auth import spelled_out
 
 CRD_FILE = Path(__file__).parents[2] / "crds" / "webhookendpoints.hookgate.dev.yaml"
 PATH = "/apis/hookgate.dev/v1alpha1/namespaces/default/webhookendpoints?dryRun=All&fieldValidation="
@@ -107,6 +109,18 @@ def test_says_the_same(server: Server, case: Case) -> None:
         if text.endswith(f": {message}")
     }
     assert {pair for pair in ours if pair[1] in rules} == theirs
+
+
+@pytest.mark.parametrize("name", Presets.builtin().names)
+def test_takes_every_preset_spelled_out(server: Server, name: str) -> None:
+    """Whatever a preset says, a user can say in a manifest of their own."""
+    preset = Presets.builtin().get(name)
+    assert preset is not None
+    auth: dict[str, Any] = {"type": preset.type, preset.type: spelled_out(dict(preset.scheme))}
+    auth |= {"secret": {"ref": {"name": "a"}}} if preset.type == "signature" else {}
+    manifest = case_named("The least that an endpoint needs")
+    answer = server.create(json.dumps({**manifest, "spec": {**manifest["spec"], "auth": auth}}), "json")
+    assert answer.status == 201, answer.document
 
 
 @given(manifest=nearly_endpoints(below="spec").filter(lambda made: plain_faults(made) == []))

@@ -193,7 +193,7 @@ def test_no_type_at_all_may_be_allowed() -> None:
         ),
         (
             {"auth": {"allowedTypes": ["hmac", "magic"]}},
-            f"auth.allowedTypes[1]: not a type of authentication; write one of {', '.join(AuthType)}",
+            "auth.allowedTypes[1]: not a type of authentication; write one of hmac, signature, token, basic, jwt, none",
         ),
         ({"auth": {"allowedTypes": ["hmac", "hmac"]}}, "auth.allowedTypes: list each only once"),
         ({"limits": {"maxBodyBytes": 10_485_761}}, "limits.maxBodyBytes: write a number of at most 10485760"),

@@ -26,7 +26,7 @@ def test_without_a_file_nobody_is_reached() -> None:
     config = default_config()
     assert config.host_for("team-a", None) is None
     assert config.may_target("team-a", "https://ci.example.com/") is False
-    assert config.allowed_types == frozenset(AuthType) - {AuthType.NONE}
+    assert config.allowed_types == frozenset(AuthType) - {AuthType.NONE, AuthType.ANY_OF}
     assert (config.max_endpoints, config.max_body_bytes) == (100, 10_485_760)
     assert config.receivers == ManagedReceivers(image=None, replicas=2)
     assert (config.service_name, config.service_port) == ("hookgate-receiver", 80)

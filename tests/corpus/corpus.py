@@ -41,7 +41,7 @@ def _object(base: Any, raw: dict[str, Any]) -> Any:
     made = copy.deepcopy(raw.get("object", base))
     for path, value in raw.get("set", {}).items():
         holder, name = _holder(made, path)
-        holder[name] = value
+        holder[name] = copy.deepcopy(value)
     for path in raw.get("remove", ()):
         holder, name = _holder(made, path)
         del holder[name]

@@ -35,6 +35,9 @@ HMAC: dict[str, Any] = {"type": "hmac", "header": "X-S"}
         ({**HMAC, "message": []}, "message"),
         ({**HMAC, "message": ["boddy"]}, "message[0]"),
         ({**HMAC, "message": ["body", {"cookie": "x"}]}, "message[1]"),
+        ({**HMAC, "message": [{"part": "literal"}]}, "message[0]"),
+        ({**HMAC, "message": [{"part": ["body"]}]}, "message[0]"),
+        ({**HMAC, "format": {"plain": {"separator": ","}}}, "format"),
         ({**HMAC, "message": [{"literal": "x"}]}, "message"),
         ({**HMAC, "message": ["timestamp", "body"]}, "message"),
         ({**HMAC, "timestamp": {"header": "X-T"}}, "timestamp"),
@@ -62,6 +65,12 @@ def test_an_invalid_document_names_its_member(document: dict[str, Any], field: s
 
 def test_header_is_short_for_a_source() -> None:
     assert parse(HMAC) == parse({"type": "hmac", "source": {"header": "X-S"}})
+
+
+def test_a_part_and_a_format_have_a_long_form_that_a_schema_can_describe() -> None:
+    short = {**HMAC, "message": ["method", {"literal": "."}, "body"], "format": "plain"}
+    long = {**HMAC, "message": [{"part": "method"}, {"literal": "."}, {"part": "body"}], "format": {"plain": {}}}
+    assert parse(long) == parse(short)
 
 
 def test_basic_stands_in_authorization_unless_said_otherwise() -> None:

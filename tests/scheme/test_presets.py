@@ -164,6 +164,6 @@ def test_a_provider_of_another_type_says_which() -> None:
     result = resolve(AuthSpec(type=AuthType.HMAC, provider="gitlab"), Presets.builtin())
     assert result == Unresolvable(
         reason="ProviderTypeMismatch",
-        message="Provider gitlab is of type token, not hmac: set auth.type to token.",
+        message="Provider gitlab is of type token, not hmac: set the type to token.",
         field="spec.auth.provider",
     )

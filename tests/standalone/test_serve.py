@@ -235,7 +235,7 @@ def test_a_first_start_with_nothing_but_errors_tells_them_and_ends(tmp_path: Pat
     code, errors = serve.refused()
     assert code == 2
     assert errors.splitlines() == [
-        f"hookgate: {path}: spec.auth.type: write one of hmac, token, none",
+        f"hookgate: {path}: spec.auth.type: write one of hmac, signature, token, basic, jwt, anyOf, none",
         f"hookgate: {path}: spec.target.service.port: write a number of at least 1",
         f"hookgate: {serve.hooks}: no endpoint that can be served; see `hookgate serve --help`",
     ]

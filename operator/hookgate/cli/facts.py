@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.control.checks import secret_key_name
+from hookgate.control.keys import told_key, value_in
 from hookgate.control.objects import owned_by, secret_data, uid_of
 from hookgate.model.endpoint import InvalidSpec, SecretKeyRef, WebhookEndpoint
 from hookgate.model.parse import parse_endpoint
@@ -46,16 +46,17 @@ def url_of(manifest: Object, connection: Object | None) -> str:
 
 
 def secret_place(manifest: Object) -> SecretKeyRef:
-    """Return which Secret and key hold the endpoint's current secret."""
+    """Return which Secret and key hold the endpoint's current secret; of several ways, that of the first."""
     endpoint = parsed(manifest)
-    own = SecretKeyRef(name=endpoint.spec.secret_name, key=secret_key_name(endpoint))
-    return endpoint.spec.auth.secret.ref or own
+    first = endpoint.spec.auth.ways[0]
+    return first.secret.ref or SecretKeyRef(name=endpoint.spec.secret_name, key=told_key(first.type))
 
 
 def secret_value(manifest: Object, holder: Object | None) -> Sensitive:
     """Return the endpoint's secret from the Secret that holds it. Raises `Stop`."""
     place = secret_place(manifest)
-    value = secret_data(holder).get(place.key) if holder is not None else None
+    kind = parsed(manifest).spec.auth.ways[0].type
+    value = value_in(secret_data(holder), place.key, kind) if holder is not None else None
     if not value:
         raise Stop(Exit.REFUSED, f"{named(manifest)}: Secret {place.name} has no key {place.key}; see `hookgate get`")
     return Sensitive(stripped(value))

@@ -147,7 +147,7 @@ def _target_faults(part: str, target: Mapping[str, Any]) -> Iterator[FieldError]
 
 
 def _type_faults(types: Iterable[str]) -> Iterator[FieldError]:
-    known = [each.value for each in AuthType]
+    known = [each.value for each in AuthType if each is not AuthType.ANY_OF]
     for i, name in enumerate(types):
         if name not in known:
             message = f"not a type of authentication; write one of {', '.join(known)}"

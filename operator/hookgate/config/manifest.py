@@ -86,8 +86,8 @@ def _closed(schema: Mapping[str, Any]) -> dict[str, Any]:
     closed = {
         k: v for k, v in schema.items() if not k.startswith("x-kubernetes-") and k not in ("format", "description")
     }
-    if "properties" in schema:
-        closed["properties"] = {name: _closed(each) for name, each in schema["properties"].items()}
+    if schema["type"] == "object" and "additionalProperties" not in schema:
+        closed["properties"] = {name: _closed(each) for name, each in schema.get("properties", {}).items()}
         closed["additionalProperties"] = False
     if "items" in schema:
         closed["items"] = _closed(schema["items"])

@@ -93,7 +93,7 @@ class PlatformConfig:
     """
 
     hosts: tuple[Host, ...] = ()
-    allowed_types: frozenset[AuthType] = frozenset(AuthType) - {AuthType.NONE}
+    allowed_types: frozenset[AuthType] = frozenset(AuthType) - {AuthType.NONE, AuthType.ANY_OF}
     max_endpoints: int = 100
     max_body_bytes: int = 10_485_760
     url_targets: tuple[UrlTarget, ...] = ()

@@ -6,14 +6,15 @@ specification: the first finding of each becomes the condition's reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from hookgate.config.platform import Exposure, Host
 from hookgate.control import keys as keyring
 from hookgate.control.objects import meta, owned_by
 from hookgate.control.values import Finding, Object, Observed, Serve
-from hookgate.model.binding import Binding
+from hookgate.model.binding import Binding, Key
 from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import AuthType, WebhookEndpoint
 from hookgate.scheme.presets import Resolved, Unresolvable
@@ -49,7 +50,15 @@ class Case:
     @property
     def generates(self) -> bool:
         """Whether the endpoint's secret is ours to make."""
-        return self.endpoint.spec.auth.type is not AuthType.NONE and self.endpoint.spec.auth.secret.ref is None
+        return self.endpoint.spec.auth.generated is not None
+
+    @property
+    def generating(self) -> tuple[AuthType, Mapping[str, Any]] | None:
+        """The type and descriptor document of the way whose secret is ours to make."""
+        if not isinstance(self.scheme, Resolved):
+            return None
+        ways = zip(self.endpoint.spec.auth.ways, self.scheme.ways, strict=True)
+        return next(((way.type, resolved.document) for way, resolved in ways if way.generates), None)
 
     @property
     def had_secret(self) -> bool:
@@ -77,13 +86,14 @@ def _unresolved(reason: str, message: str, *, terminal: bool, serve: Serve) -> F
 
 def type_is_allowed(case: Case) -> Finding | None:
     """The platform allows this way of proving who one is."""
-    wanted = case.endpoint.spec.auth.type
-    if wanted in case.observed.config.allowed_types:
+    allowed = case.observed.config.allowed_types
+    refused = next((way for way in case.endpoint.spec.auth.ways if way.type not in allowed), None)
+    if refused is None:
         return None
-    allowed = ", ".join(sorted(case.observed.config.allowed_types)) or "none at all"
+    choice = ", ".join(sorted(allowed)) or "none at all"
     return _refused(
         "AuthTypeNotAllowed",
-        f"spec.auth.type: {wanted} is not allowed by the platform's configuration; choose one of: {allowed}",
+        f"{refused.path}.type: {refused.type} is not allowed by the platform's configuration; choose one of: {choice}",
     )
 
 
@@ -91,10 +101,11 @@ def scheme_is_known(case: Case) -> Finding | None:
     """The provider exists and, with the fields given, describes a whole scheme."""
     if isinstance(case.scheme, Unresolvable):
         return _refused(case.scheme.reason, f"{case.scheme.field}: {case.scheme.message}")
-    if case.generates and not case.scheme.generates:
+    made = case.endpoint.spec.auth.generated
+    if made is not None and not case.scheme.generates:
         return _refused(
             "SecretRefRequired",
-            "spec.auth.secret.ref: this provider issues the secret itself; put it into a Secret labelled "
+            f"{made.path}.secret.ref: this provider issues the secret itself; put it into a Secret labelled "
             'hookgate.dev/webhook: "true" and name it here',
         )
     return None
@@ -220,17 +231,16 @@ def secret_form_fits(case: Case) -> Finding | None:
 
 
 def references_are_usable(case: Case) -> Finding | None:
-    """Every referenced Secret exists, is labelled for us, and holds a usable value."""
-    refs = case.endpoint.spec.auth.secret.refs
-    if not refs or isinstance(case.scheme, Unresolvable):
+    """Every referenced Secret exists, is labelled for us, and holds a usable value; so do keys in the spec itself."""
+    if isinstance(case.scheme, Unresolvable):
         return None
-    _, unusable = keyring.referenced(refs, case.scheme.document, (), case.observed)
+    ways = zip(case.endpoint.spec.auth.ways, case.scheme.ways, strict=True)
+    unusable = [u for way, scheme in ways for u in keyring.given(way, scheme.document, (), case.observed)[1]]
     if not unusable:
         return None
-    texts = [f"Secret {u.ref.name}, key {u.ref.key}: {u.problem}" for u in unusable]
     return _unresolved(
         "SecretNotUsable",
-        "spec.auth.secret: " + "; ".join(texts),
+        "; ".join(f"{u.place}: {u.problem}" for u in unusable),
         terminal=False,
         serve=Serve.AS_DECLARED,  # without any usable key the receiver answers 503 by itself
     )
@@ -268,20 +278,27 @@ def recoverable(case: Case) -> bool:
         return True  # it is about the path alone
     if found is None or not owned_by(found, case.endpoint.uid):
         return False
-    key = secret_key_name(case.endpoint)
-    observed = case.observed
-    return bool(keyring.recovered(found, key, case.scheme.document, observed.fresh, observed.now))
+    return bool(recovered_keys(case))
+
+
+def recovered_keys(case: Case) -> tuple[Key, ...]:
+    """Return the current key that the connection Secret still holds."""
+    made, observed = case.generating, case.observed
+    if made is None or case.connection is None:
+        return ()
+    return keyring.recovered(case.connection, *made, observed.fresh, observed.now)
+
+
+def told_secret(case: Case, binding: Binding) -> dict[str, bytes]:
+    """Return how the connection Secret tells the current generated secret."""
+    made = case.endpoint.spec.auth.generated
+    return keyring.told(made.type, binding.generated[0].value.reveal()) if made is not None else {}
 
 
 def rotation_seen_in_status(case: Case) -> dict[str, str]:
     """Return the rotation requests that the status remembers, for when the binding that knew them is lost."""
     seen = (case.observed.manifest.get("status") or {}).get("rotated") or {}
     return {str(place): str(value) for place, value in seen.items()}
-
-
-def secret_key_name(endpoint: WebhookEndpoint) -> str:
-    """Return the connection Secret's key for the current secret."""
-    return "token" if endpoint.spec.auth.type is AuthType.TOKEN else "secret"
 
 
 #: May this be served here at all?

@@ -228,8 +228,8 @@ def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
         data["url"] = binding.url.encode()
         if case.header:
             data["header"] = case.header.encode()
-    if binding.form and binding.keys:
-        data[checks.secret_key_name(case.endpoint)] = binding.keys[0].value.reveal()
+    if binding.generated:
+        data |= checks.told_secret(case, binding)
         previous = previous_secrets(binding, case.observed.now)
         if previous:
             data["previous-secrets"] = previous

@@ -6,13 +6,13 @@ requests seen are kept on it, so that neither a restart nor a lost status rotate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hookgate.control.objects import secret_data
 from hookgate.control.values import Fresh, Object, Observed
 from hookgate.model.binding import Binding, Key
-from hookgate.model.endpoint import ANNOTATION_ROTATE, SecretKeyRef, WebhookEndpoint
+from hookgate.model.endpoint import ANNOTATION_ROTATE, AuthSpec, AuthType, SecretKeyRef, WebhookEndpoint
 from hookgate.model.sensitive import Sensitive
 from hookgate.scheme.generate import check_key, generate
 from hookgate.scheme.presets import Resolved
@@ -25,15 +25,16 @@ PREVIOUS_SEPARATOR = b"\n"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnusableKey:
-    """A reference that gives no key, and why, in words that never repeat a value."""
+    """A place that gives no key, and why, in words that never repeat a value."""
 
-    ref: SecretKeyRef
+    place: str
     problem: str
 
 
 def rotation_requests(endpoint: WebhookEndpoint) -> dict[str, str]:
     """Return what asks for a rotation now, by where it is asked; a request counts once per value."""
-    asked = {"spec": endpoint.spec.auth.secret.rotate, "annotation": endpoint.annotations.get(ANNOTATION_ROTATE)}
+    made = endpoint.spec.auth.generated
+    asked = {"spec": made.secret.rotate if made else None, "annotation": endpoint.annotations.get(ANNOTATION_ROTATE)}
     return {place: value for place, value in asked.items() if value}
 
 
@@ -60,36 +61,37 @@ def current(keys: tuple[Key, ...], now: float) -> tuple[Key, ...]:
     return tuple(k for k in keys if k.valid_at(now))
 
 
-def referenced(
-    refs: tuple[SecretKeyRef, ...], document: Mapping[str, object], before: tuple[Key, ...], observed: Observed
+def given(
+    auth: AuthSpec, document: Mapping[str, object], before: tuple[Key, ...], observed: Observed
 ) -> tuple[tuple[Key, ...], tuple[UnusableKey, ...]]:
-    """Read the keys that ``refs`` name. A key whose value was known before keeps its id and age.
+    """Read the keys that one way names. A key whose value was known before keeps its id and age.
 
-    Returns the usable keys in the order of ``refs`` without repeats, and what is wrong with the others.
+    Returns the usable keys in their order without repeats, and what is wrong with the others.
     """
     keys: list[Key] = []
     unusable: list[UnusableKey] = []
     ids = iter(observed.fresh.ids)
-    for ref in refs:
-        value, problem = _read(ref, observed.references.get(ref.name), document)
+    for place, value, problem in _places(auth, document, observed):
         if problem is not None:
-            unusable.append(UnusableKey(ref=ref, problem=problem))
+            unusable.append(UnusableKey(place=place, problem=problem))
             continue
         secret = Sensitive(value)
         if any(k.value == secret for k in keys):
             continue
         known = next((k for k in before if k.value == secret), None)
         keys.append(
-            replace(known, expires=None) if known else Key(id=next(ids), value=secret, created=int(observed.now))
+            replace(known, expires=None, option=0)
+            if known
+            else Key(id=next(ids), value=secret, created=int(observed.now))
         )
     return tuple(keys), tuple(unusable)
 
 
 def recovered(
-    connection: Object, secret_key: str, document: Mapping[str, object], fresh: Fresh, now: float
+    connection: Object, kind: AuthType, document: Mapping[str, object], fresh: Fresh, now: float
 ) -> tuple[Key, ...]:
     """Return the current key that a connection Secret holds, for a binding that was lost; nothing if it is unusable."""
-    value = secret_data(connection).get(secret_key, b"")
+    value = value_in(secret_data(connection), told_key(kind), kind) or b""
     if check_key(document, value) is not None:
         return ()
     return (Key(id=fresh.ids[0], value=Sensitive(value), created=int(now)),)
@@ -97,16 +99,53 @@ def recovered(
 
 def previous_secrets(binding: Binding, now: float) -> bytes:
     """Return the older secrets that still verify, newest first, one a line."""
-    return PREVIOUS_SEPARATOR.join(k.value.reveal() for k in current(binding.keys, now)[1:])
+    return PREVIOUS_SEPARATOR.join(k.value.reveal() for k in current(binding.generated, now)[1:])
 
 
-def _read(ref: SecretKeyRef, secret: Object | None, document: Mapping[str, object]) -> tuple[bytes, str | None]:
+def told_key(kind: AuthType) -> str:
+    """Return the connection Secret's key for the current secret; see `told` for those that take two."""
+    return "token" if kind is AuthType.TOKEN else "secret"
+
+
+def told(kind: AuthType, value: bytes) -> dict[str, bytes]:
+    """Return how a connection Secret tells a generated secret: as what the sender's form asks for."""
+    if kind is AuthType.BASIC:
+        username, _, password = value.partition(b":")
+        return {"username": username, "password": password}
+    return {told_key(kind): value}
+
+
+def value_in(data: Mapping[str, bytes], key: str, kind: AuthType) -> bytes | None:
+    """Return the secret under ``key``; for type basic also joined from the keys of a Kubernetes basic-auth Secret."""
+    if key not in data and kind is AuthType.BASIC and {"username", "password"} <= data.keys():
+        return data["username"] + b":" + data["password"]
+    return data.get(key)
+
+
+def _places(
+    auth: AuthSpec, document: Mapping[str, object], observed: Observed
+) -> Iterator[tuple[str, bytes, str | None]]:
+    """Yield where each key is, its value, and what is wrong with it."""
+    for ref in auth.secret.refs:
+        value, problem = _read(ref, observed.references.get(ref.name), auth.type, document)
+        yield f"{auth.path}.secret: Secret {ref.name}, key {ref.key}", value, problem
+    if auth.public_key is not None:
+        value = _stripped(auth.public_key.encode())
+        yield f"{auth.path}.signature.publicKey", value, check_key(document, value)
+
+
+def _read(
+    ref: SecretKeyRef, secret: Object | None, kind: AuthType, document: Mapping[str, object]
+) -> tuple[bytes, str | None]:
     if secret is None:
         return b"", 'is missing in this namespace or lacks the label hookgate.dev/webhook: "true"'
-    data = secret_data(secret)
-    if ref.key not in data:
+    found = value_in(secret_data(secret), ref.key, kind)
+    if found is None:
         return b"", "has no such key"
-    value = data[ref.key]
-    # Editors and `kubectl create secret --from-file` leave exactly one newline that nobody meant.
-    value = value[:-2] if value.endswith(b"\r\n") else value.removesuffix(b"\n")
+    value = _stripped(found)
     return value, check_key(document, value)
+
+
+def _stripped(value: bytes) -> bytes:
+    # Editors and `kubectl create secret --from-file` leave exactly one newline that nobody meant.
+    return value[:-2] if value.endswith(b"\r\n") else value.removesuffix(b"\n")

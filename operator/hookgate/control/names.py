@@ -25,9 +25,9 @@ class Names:
 def names_of(manifest: Object) -> Names:
     """Return what an endpoint names; members of a wrong type count as not given."""
     spec = _mapping(manifest.get("spec"))
-    secret = _mapping(_mapping(spec.get("auth")).get("secret"))
-    previous = secret.get("previousRefs")
-    refs = [secret.get("ref"), *(previous if isinstance(previous, list) else ())]
+    auth = _mapping(spec.get("auth"))
+    secrets = [_mapping(_mapping(way).get("secret")) for way in (auth, *_list(auth.get("anyOf")))]
+    refs = [ref for secret in secrets for ref in (secret.get("ref"), *_list(secret.get("previousRefs")))]
     connection = _text(spec.get("secretName")) or default_secret_name(str(manifest["metadata"]["name"]))
     return Names(
         connection=connection,
@@ -38,6 +38,10 @@ def names_of(manifest: Object) -> Names:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str | None:

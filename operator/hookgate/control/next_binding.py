@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hookgate.control import keys as keyring
-from hookgate.control.checks import Case, recoverable, rotation_seen_in_status, secret_key_name
+from hookgate.control.checks import Case, recoverable, recovered_keys, rotation_seen_in_status
 from hookgate.control.objects import owned_by, secret_data, target_url, uid_of
-from hookgate.control.values import Finding, Object, Serve
+from hookgate.control.values import Finding, Object, Observed, Serve
 from hookgate.model.binding import SEGMENT_LENGTH, Binding, Key, RetiredPath
-from hookgate.model.endpoint import ANNOTATION_SUSPEND, PATH_PREFIX, AuthType, State, WebhookEndpoint
+from hookgate.model.endpoint import ANNOTATION_SUSPEND, PATH_PREFIX, AuthSpec, State, WebhookEndpoint
 from hookgate.scheme.presets import Resolved
 
 #: Under which name a binding remembers the last request for a new URL.
@@ -84,32 +84,34 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
 
 
 def _keys(case: Case, scheme: Resolved) -> tuple[tuple[Key, ...], str]:
-    """Return the keys and the form they were generated in."""
-    observed, endpoint, before = case.observed, case.endpoint, case.binding
-    policy, now = endpoint.spec.auth.secret, observed.now
-    if endpoint.spec.auth.type is AuthType.NONE:
-        return (), ""
-    if policy.ref is not None:
-        known = before.keys if before else ()
-        return keyring.referenced(policy.refs, scheme.document, known, observed)[0], ""
-    if before is None:
-        return _first_keys(case, scheme), scheme.form
-    if not before.form:  # its keys were referenced or it needed none: nothing of ours is lost
-        return (keyring.generated(scheme, observed.fresh, now),), scheme.form
-    if not keyring.rotation_due(endpoint, before.rotated):
-        return keyring.current(before.keys, now), before.form
+    """Return the keys of every way, generated ones first, and the form that those were generated in."""
+    known = case.binding.keys if case.binding else ()
+    made, keys, form = list[Key](), list[Key](), ""
+    for option, (way, resolved) in enumerate(zip(case.endpoint.spec.auth.ways, scheme.ways, strict=True)):
+        fresh = replace(case.observed.fresh, ids=case.observed.fresh.ids[option * keyring.MAX_KEYS :])
+        observed = replace(case.observed, fresh=fresh)
+        if way.generates and resolved.generates:
+            own, form = _generated(case, way, resolved, observed)
+            made += (replace(key, option=option) for key in own)
+        else:
+            own, _ = keyring.given(way, resolved.document, known, observed)
+            keys += (replace(key, option=option) for key in own)
+    return (*made, *keys), form
+
+
+def _generated(case: Case, way: AuthSpec, scheme: Resolved, observed: Observed) -> tuple[tuple[Key, ...], str]:
+    """Return the keys of the way whose secret is ours to make, and the form they were generated in."""
+    before, now = case.binding, observed.now
     new = keyring.generated(scheme, observed.fresh, now)
+    if before is None:
+        return (recovered_keys(case) if recoverable(case) else ()) or (new,), scheme.form
+    if not before.form:  # its keys were referenced or it needed none: nothing of ours is lost
+        return (new,), scheme.form
+    if not keyring.rotation_due(case.endpoint, before.rotated):
+        return keyring.current(before.generated, now), before.form
     # Keys of another form could never verify under the new scheme, whatever overlap is asked for.
-    overlap = policy.overlap if before.form == scheme.form else 0
-    return keyring.rotated(before.keys, new, overlap, now), scheme.form
-
-
-def _first_keys(case: Case, scheme: Resolved) -> tuple[Key, ...]:
-    observed = case.observed
-    if case.connection is not None and recoverable(case):
-        name = secret_key_name(case.endpoint)
-        return keyring.recovered(case.connection, name, scheme.document, observed.fresh, observed.now)
-    return (keyring.generated(scheme, observed.fresh, observed.now),)
+    overlap = way.secret.overlap if before.form == scheme.form else 0
+    return keyring.rotated(before.generated, new, overlap, now), scheme.form
 
 
 def _paths(case: Case) -> tuple[str | None, tuple[RetiredPath, ...]]:

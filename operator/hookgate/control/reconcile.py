@@ -141,12 +141,12 @@ class Reconciler:
 
 def draw(entropy: Callable[[int], bytes]) -> Fresh:
     """Draw the randomness of one decision."""
-    raw = entropy(20 + 32 + 16 + 4 * 8)
+    raw = entropy(20 + 32 + 16 + 16 * 8)
     return Fresh(
         segment=base64.b32encode(raw[:20]).decode().lower(),
         secret=raw[20:52],
         nonce=raw[52:68].hex(),
-        ids=tuple(raw[i : i + 8].hex() for i in range(68, 100, 8)),
+        ids=tuple(raw[i : i + 8].hex() for i in range(68, 196, 8)),
     )
 
 

@@ -38,13 +38,15 @@ class UndecodableBinding(ValueError):  # noqa: N818 -- what happened, not a mist
 class Key:
     """One secret that verifies. ``created`` and ``expires`` are unix seconds; no ``expires`` means the key is current.
 
-    ``id`` is random, names the key in reports and says nothing about its value.
+    ``id`` is random, names the key in reports and says nothing about its value. ``option`` is the position of the way
+    that the key proves, in a descriptor with several.
     """
 
     id: str
     value: Sensitive
     created: int
     expires: int | None = None
+    option: int = 0
 
     def valid_at(self, now: float) -> bool:
         """Tell whether the key still verifies at ``now`` (unix seconds). Receivers ask this on every call."""
@@ -66,7 +68,8 @@ class Binding:
     ``segment`` is None until the first activation. ``auth`` is the resolved descriptor, which `hookgate.scheme` reads.
     ``keys`` are newest first; an endpoint of type ``none`` has none. ``nonce`` is random hex: it
     makes the digest useless for guessing keys. ``form`` names the format that generated keys were made in,
-    "" for referenced ones. ``rotated`` holds the last rotation requests seen, by where they were asked.
+    "" where none were; they stand before those of other origin, see `generated`. ``rotated`` holds the last rotation
+    requests seen, by where they were asked.
     ``closed``: path and keys are kept, but the endpoint may not be served, so its path answers as an unknown one.
     """
 
@@ -87,6 +90,11 @@ class Binding:
     form: str = ""
     rotated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retired: tuple[RetiredPath, ...] = ()
+
+    @property
+    def generated(self) -> tuple[Key, ...]:
+        """The keys that were generated, newest first: those of the option that the first key belongs to."""
+        return tuple(k for k in self.keys if k.option == self.keys[0].option) if self.form else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +174,8 @@ def _encode_key(key: Key) -> dict[str, Any]:
         "value": base64.b64encode(key.value.reveal()).decode(),
         "created": key.created,
         "expires": key.expires,
+        # Left out where there is one way, so that a new version of this project leaves such bindings as they are.
+        **({"option": key.option} if key.option else {}),
     }
 
 
@@ -198,7 +208,9 @@ def _decode_key(raw: Mapping[str, Any]) -> Key:
     expires = raw["expires"]
     if expires is not None and not isinstance(expires, int):
         raise UndecodableBinding("keys: expires is not a number")
-    return Key(id=_text(raw, "id"), value=Sensitive(value), created=_typed(raw, "created", int), expires=expires)
+    option = _typed(raw, "option", int) if "option" in raw else 0
+    created = _typed(raw, "created", int)
+    return Key(id=_text(raw, "id"), value=Sensitive(value), created=created, expires=expires, option=option)
 
 
 def _decode_retired(raw: Mapping[str, Any]) -> RetiredPath:

@@ -47,8 +47,17 @@ class AuthType(StrEnum):
     """How a sender proves who it is."""
 
     HMAC = "hmac"
+    SIGNATURE = "signature"
     TOKEN = "token"  # noqa: S105 -- the name of a type
+    BASIC = "basic"
+    JWT = "jwt"
+    #: One of several ways, each of a type above.
+    ANY_OF = "anyOf"
     NONE = "none"
+
+
+#: The types whose secret is made here unless one is referenced.
+GENERATING = frozenset({AuthType.HMAC, AuthType.TOKEN, AuthType.BASIC})
 
 
 class DeletionPolicy(StrEnum):
@@ -82,13 +91,44 @@ class SecretPolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeySet:
+    """Where the keys of a token's issuer are published: at ``url``, else where discovery says."""
+
+    issuer: str
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthSpec:
-    """``settings`` holds the fields given under ``auth.<type>``, untouched: presets fill the rest."""
+    """``settings`` holds the fields given under ``auth.<type>`` that describe the scheme; presets fill the rest.
+
+    Where keys come from is said beside it: ``secret``, or ``public_key`` of type signature, or ``key_set`` of type jwt.
+    ``options`` are the ways of type anyOf, which has nothing else; ``path`` is where the block stands.
+    """
 
     type: AuthType
     provider: str | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     secret: SecretPolicy = field(default_factory=SecretPolicy)
+    public_key: str | None = None
+    key_set: KeySet | None = None
+    options: tuple[AuthSpec, ...] = ()
+    path: str = "spec.auth"
+
+    @property
+    def ways(self) -> tuple[AuthSpec, ...]:
+        """The blocks of which each alone is enough: the options, or this one itself."""
+        return self.options or (self,)
+
+    @property
+    def generated(self) -> AuthSpec | None:
+        """The way whose secret is made here; there is no more than one."""
+        return next((way for way in self.ways if way.generates), None)
+
+    @property
+    def generates(self) -> bool:
+        """Whether the secret is one that is made here, as far as the spec alone tells."""
+        return self.type in GENERATING and self.secret.ref is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,14 +5,14 @@ This module may not know what the members mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from hookgate.model.endpoint import FieldError
-from hookgate.model.grammar import Grammar
+from hookgate.model.grammar import Grammar, Span, duration_ms
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -55,18 +55,32 @@ class Fields:
         value = self.get(name, Mapping, "a mapping", required=required)
         return self._below(name, value)
 
-    def children(self, name: str, *, most: int) -> list[Fields]:
+    def glance(self, name: str) -> Fields:
+        """Return what `child` does, without any error: for a second look."""
+        return Fields(self.value, self.path, []).child(name)
+
+    def is_mapping(self, name: str) -> bool:
+        """Tell whether there is a mapping under ``name``, so that more can be said about it."""
+        return self.has(name) and isinstance(self.value[name], Mapping)
+
+    def children(self, name: str, *, most: int, least: int = 0) -> list[Fields]:
         """Return the mappings listed under ``name``."""
-        items = self.get(name, (list, tuple), "a list") or ()
-        if len(items) > most:
-            self.refuse(name, f"list at most {most}")
-            return []
         found = []
-        for i, item in enumerate(items):
+        for i, item in enumerate(self._items(name, least, most)):
             if not isinstance(item, Mapping):
                 self.refuse(f"{name}[{i}]", "write a mapping")
             else:
                 found.append(self._below(f"{name}[{i}]", item))
+        return found
+
+    def each(self, name: str, read: Callable[[Fields, str], Any], *, least: int, most: int) -> list[Any]:
+        """Return what ``read`` makes of each item listed under ``name``; it is given the item as a member."""
+        found = []
+        for i, item in enumerate(self._items(name, least, most)):
+            if item is None:
+                self.refuse(f"{name}[{i}]", "write something; nothing is no item")
+            else:
+                found.append(read(Fields({f"{name}[{i}]": item}, self.path, self.errors), f"{name}[{i}]"))
         return found
 
     def text(self, name: str, grammar: Grammar | None = None, *, default: str = "", required: bool = False) -> str:
@@ -104,6 +118,25 @@ class Fields:
             return int(value)
         return default
 
+    def flag(self, name: str) -> bool:
+        """Return the boolean under ``name``; false after an error."""
+        value = self.value[name] if self.has(name) else False
+        if not isinstance(value, bool):
+            self.refuse(name, "write true or false")
+            return False
+        return value
+
+    def duration(self, name: str, span: Span) -> int:
+        """Return the duration under ``name`` in milliseconds, the span's default if there is none."""
+        text = self.get(name, str, "a string")
+        if text is None:
+            return span.default
+        value = duration_ms(text)
+        if value is not None and span.low <= value <= span.high:
+            return value
+        self.refuse(name, span.message)
+        return span.default
+
     def choice(self, name: str, kind: type[_E], default: _E | None = None) -> _E | None:
         """Return one of the members of ``kind``; the default if there is none (without one it is required).
 
@@ -116,6 +149,17 @@ class Fields:
         if found is None:
             self.refuse(name, f"write one of {', '.join(member.value for member in kind)}")
         return found
+
+    def _items(self, name: str, least: int, most: int) -> list[Any]:
+        items = self.get(name, (list, tuple), "a list")
+        if items is None:
+            return []
+        if len(items) > most:
+            self.refuse(name, f"list at most {most}")
+            return []
+        if len(items) < least:
+            self.refuse(name, f"list at least {least}")
+        return list(items)
 
     def _below(self, name: str, value: Any) -> Fields:
         errors = [] if value is None else self.errors

@@ -23,6 +23,7 @@ _URL = re.compile(
     rf"(?P<scheme>https?)://(?P<host>(?:{_HOST_LABEL}\.)*{_TOP_LABEL}|(?:{_OCTET}\.){{3}}{_OCTET})"
     rf"(?::(?P<port>{_PORT}))?(?P<path>{_PATH})?(?:\?(?P<query>[A-Za-z0-9/._~@:+=,&%?-]*))?"
 )
+_ISSUER = re.compile(rf"https://(?:{_HOST_LABEL}\.)*{_TOP_LABEL}(?::(?:{_PORT}))?(?P<path>{_PATH})?")
 _DURATION = re.compile(r"(?P<number>0|[1-9][0-9]{0,6})(?P<unit>ms|s|m)|(?P<hours>0|[1-9][0-9]{0,3})h")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000}
 _HOUR_MS = 3_600_000
@@ -50,6 +51,16 @@ POWERLESS_HEADERS = frozenset(
         "x-real-ip",
     }
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """The durations that a field takes, in milliseconds, and what to say about all others."""
+
+    default: int
+    low: int
+    high: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +136,43 @@ HEADER = Grammar(
         ),
     ),
 )
+#: A header that is read beside the credential: HTTP's own may be signed too.
+ANY_HEADER = Grammar(longest=128, checks=HEADER.checks[:1])
+HEADER_PREFIX = Grammar(longest=120, checks=HEADER.checks[:1])
+JSON_PATH = Grammar(
+    longest=128,
+    checks=(
+        (
+            _all_of(r"[\x20-\x2d\x2f-\x7e]+(?:\.[\x20-\x2d\x2f-\x7e]+)*"),
+            "write the names of members, joined by single dots, such as data.id",
+        ),
+    ),
+)
+_WORD_CHECK = (_all_of(r"[\x21-\x7e]+"), "write printable ASCII characters without spaces")
+WORD = Grammar(longest=64, checks=(_WORD_CHECK,))
+FIELD = Grammar(longest=128, checks=(_WORD_CHECK,))
+_NOT_EMPTY = (lambda text: text != "", "write something; it must not be empty")
+LITERAL = Grammar(longest=128, checks=(_NOT_EMPTY,))
+PUBLIC_KEY = Grammar(longest=8192, checks=(_NOT_EMPTY,))
+CLAIM_NAME = Grammar(
+    longest=128,
+    checks=(
+        _WORD_CHECK,
+        (
+            lambda text: text not in ("iss", "aud", "exp", "nbf", "iat", "jti"),
+            "name a claim that says whose token it is, such as sub, email or repository",
+        ),
+    ),
+)
+CLAIM_TEXT = Grammar(
+    longest=512,
+    checks=(
+        (
+            _all_of(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?"),
+            "write printable ASCII characters that neither begin nor end with a space",
+        ),
+    ),
+)
 PREFIX = Grammar(
     longest=64,
     checks=(
@@ -173,6 +221,19 @@ URL = Grammar(
         (
             lambda text: (match := _URL.fullmatch(text)) is not None and has_plain_segments(match["path"] or "/"),
             'write a path without "//" and without "." or ".." as a part',
+        ),
+    ),
+)
+
+
+#: An issuer of tokens or the place of its keys: https, by name, without a query.
+ISSUER = Grammar(
+    longest=512,
+    checks=(
+        (
+            lambda text: (match := _ISSUER.fullmatch(text)) is not None and has_plain_segments(match["path"] or "/"),
+            "write https://, a lower-case host name, and at most a port and a path of letters, digits and "
+            '. _ ~ @ : + = , - without "//", "." or ".." as a part',
         ),
     ),
 )

@@ -12,16 +12,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, inactive
-from hookgate.scheme.descriptor import Origin
-from hookgate.scheme.grammar import parse
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.verify import compile_verifier, credential_headers
+from hookgate.scheme.ways import credential_in_query
 
 _log = logging.getLogger(__name__)
 
@@ -114,17 +112,11 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
         credentials = credential_headers(binding.auth)
-        in_query = _credential_in_query(binding.auth)
+        in_query = credential_in_query(binding.auth)
     except Exception as error:
         _log.warning("binding %s: auth cannot be compiled (%s)", binding.uid, type(error).__name__)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.UNVERIFIABLE)
     return replace(idle, verify=verify, target=target, credentials=credentials, credential_in_query=in_query)
-
-
-def _credential_in_query(auth: Mapping[str, Any]) -> bool:
-    """Tell whether the sender's secret itself stands in the query. A signature there is no secret."""
-    descriptor = parse(auth)
-    return not descriptor.signs and descriptor.source is not None and descriptor.source.origin is Origin.QUERY
 
 
 class BindingTable:

@@ -8,16 +8,19 @@ guessed: an unknown member, a contradiction or a timestamp that nothing covers i
     source: {header: NAME} | {numberedHeaders: PREFIX} | {json: PATH} | {form: FIELD} | {query: FIELD}
             | {anyHeader: [NAME, NAME]}
     prefix: "sha256="               literal before the value, case-sensitive; required when given
-    format: plain | {kvList: {separator: ",", key: v1}} | {list: {separator: " "}}
+    format: plain | {plain: {}} | {kvList: {separator: ",", key: v1}} | {list: {separator: " "}}
             | {positional: {separator: ",", first: 1}}
     algorithm: sha1 | sha256 | sha512            (signature: ed25519 | ecdsa-p256-sha256 | rsa-pkcs1-sha256)
     encoding: hex | base64 | base64url
     key: utf8 | base64 | whsec | hex | digest-sha1   (signature: hex | base64 | pem)
     timestamp: {header | json | kv | index | form | query: PLACE, format: unix, tolerance: 300, enforce: true}
-    message: [body]                 parts, in order: see `PartKind`
+    message: [body]                 parts, in order: see `PartKind`; `body` is short for {part: body}
     bodyDigest: {query: bodySHA256, algorithm: sha256, encoding: hex}
     deliveryId: {header: NAME} | {json: PATH}
     eventType: {header: NAME} | {json: PATH}
+
+The long forms are for documents that a schema describes, in which a member has one type. `hookgate.scheme.ways` has the
+documents of several schemes.
 """
 
 from __future__ import annotations
@@ -184,9 +187,14 @@ def _format(value: object) -> Format:
     if value == FormatKind.PLAIN.value:
         return Format()
     if not isinstance(value, Mapping) or len(value) != 1:
-        raise InvalidDescriptor("format", "must be plain, or an object with one of: kvList, list, positional")
+        raise InvalidDescriptor("format", "must be plain, or an object with one of: kvList, list, plain, positional")
     ((kind, options),) = value.items()
-    allowed = {"kvList": {"separator", "key"}, "list": {"separator"}, "positional": {"separator", "first"}}
+    allowed: dict[str, set[str]] = {
+        "plain": set(),
+        "kvList": {"separator", "key"},
+        "list": {"separator"},
+        "positional": {"separator", "first"},
+    }
     if kind not in allowed or not isinstance(options, Mapping) or not set(options) <= allowed[kind]:
         raise InvalidDescriptor("format", f"unknown format or option; known: {_listed(allowed)}")
     separator, key, first = options.get("separator", ","), options.get("key", ""), options.get("first", 0)
@@ -231,6 +239,8 @@ def _part(value: object, at: str) -> Part:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise InvalidDescriptor(at, f"must be a name, or an object with one of: {_listed(PARTS_WITH_TEXT)}")
     ((kind, text),) = value.items()
+    if kind == "part" and isinstance(text, str):
+        return _part(text, at)
     if kind == PartKind.LITERAL.value and isinstance(text, str) and 0 < len(text) <= 128:
         return Part(kind=PartKind.LITERAL, text=text)
     if kind == PartKind.JSON_OR_EMPTY.value:

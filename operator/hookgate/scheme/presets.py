@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
-from hookgate.model.endpoint import AuthSpec, FieldError
+from hookgate.model.endpoint import AuthSpec, AuthType, FieldError
 from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, SchemeType
 from hookgate.scheme.generate import FORMS, default_form
 from hookgate.scheme.grammar import parse
+from hookgate.scheme.ways import ANY_OF
 
 _ISSUED = "issued"
 _MEMBERS = frozenset({"docs", "verified", "secret", "scheme"})
@@ -57,13 +58,20 @@ class Resolved:
 
     ``form`` names the format of a generated secret and is "" where none is generated; ``header`` is the header
     parameter name, "" where the credential is in no header; ``generates`` is False where a sender issues the secret,
-    which then has to be referenced, and for type none, which has no secret.
+    which then has to be referenced, and for type none, which has no secret. Of several ways ``options`` tells each;
+    form and header are then those of the way whose secret is generated.
     """
 
     document: Mapping[str, Any]
     form: str
     header: str
     generates: bool
+    options: tuple[Resolved, ...] = ()
+
+    @property
+    def ways(self) -> tuple[Resolved, ...]:
+        """What `AuthSpec.ways` came to, in the same order."""
+        return self.options or (self,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,14 +164,16 @@ def _read(name: str, raw: object) -> Preset | FieldError:
 
 def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
     """Join the provider's preset and the user's own fields, which win, into one complete descriptor document."""
+    if auth.type is AuthType.ANY_OF:
+        return _resolve_any(auth, presets)
     preset = presets.get(auth.provider) if auth.provider is not None else None
     if auth.provider is not None and preset is None:
         known = ", ".join(presets.names)
         message = f'There is no provider "{auth.provider}". Known are: {known}.'
-        return Unresolvable(reason="UnknownProvider", message=message, field="spec.auth.provider")
+        return Unresolvable(reason="UnknownProvider", message=message, field=f"{auth.path}.provider")
     if preset is not None and preset.type != auth.type.value:
-        message = f"Provider {preset.name} is of type {preset.type}, not {auth.type}: set auth.type to {preset.type}."
-        return Unresolvable(reason="ProviderTypeMismatch", message=message, field="spec.auth.provider")
+        message = f"Provider {preset.name} is of type {preset.type}, not {auth.type}: set the type to {preset.type}."
+        return Unresolvable(reason="ProviderTypeMismatch", message=message, field=f"{auth.path}.provider")
     document = _joined(auth, preset)
     if auth.type.value in _PLACED and not document.keys() & {
         "header",
@@ -172,13 +182,32 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
         message = (
             f"Type {auth.type} needs the header that carries the credential: set {auth.type}.header or a provider."
         )
-        return Unresolvable(reason="IncompleteAuth", message=message, field=f"spec.auth.{auth.type}.header")
+        return Unresolvable(reason="IncompleteAuth", message=message, field=f"{auth.path}.{auth.type}.header")
     try:
         descriptor = parse(document)
     except InvalidDescriptor as error:
-        field = f"spec.auth.{auth.type}.{error.error.field}"
+        field = f"{auth.path}.{auth.type}.{error.error.field}"
         return Unresolvable(reason="InvalidAuth", message=f"{field}: {error.error.message}.", field=field)
     return _resolved(document, descriptor, preset, auth)
+
+
+def _resolve_any(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
+    options = list[Resolved]()
+    for way in auth.options:
+        resolved = resolve(way, presets)
+        if isinstance(resolved, Unresolvable):
+            return resolved
+        options.append(resolved)
+    made = [resolved for way, resolved in zip(auth.options, options, strict=True) if way.generates]
+    told = (made or options)[0]
+    document = {"type": ANY_OF, "options": [dict(option.document) for option in options]}
+    return Resolved(
+        document=MappingProxyType(document),
+        form=told.form if made else "",
+        header=told.header,
+        generates=bool(made) and told.generates,
+        options=tuple(options),
+    )
 
 
 def _joined(auth: AuthSpec, preset: Preset | None) -> dict[str, Any]:

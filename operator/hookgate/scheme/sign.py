@@ -24,6 +24,7 @@ from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import Reason, Request
 from hookgate.scheme.times import WRITERS
+from hookgate.scheme.ways import ways
 
 __all__ = ["CannotSign", "InvalidDescriptor", "Signed", "sign"]
 
@@ -81,11 +82,13 @@ def sign(  # noqa: PLR0913 -- everything that a scheme may sign, by name
     """Return a call that passes the verifier of the same document and key.
 
     ``now`` is in unix seconds, ``url`` the endpoint's declared URL with the query that the sender adds, ``key`` the
-    secret's text, or for asymmetric schemes the private key in PEM. Raises `InvalidDescriptor` for a document that is
-    no descriptor and `CannotSign` for a key that the scheme cannot use, for a body that has not the shape the scheme
-    signs, or for a missing ``url`` or ``delivery_id`` that the scheme signs.
+    secret's text, or for asymmetric schemes the private key in PEM. Of several schemes the first is used.
+
+    Raises `InvalidDescriptor` for a document that is no descriptor and `CannotSign` for a key that the scheme cannot
+    use, for a body that has not the shape the scheme signs, or for a missing ``url`` or ``delivery_id`` that the scheme
+    signs.
     """
-    descriptor = parse(document)
+    descriptor = parse(ways(document)[0])
     draft = _Draft(method, body, url)
     if (
         delivery_id is not None

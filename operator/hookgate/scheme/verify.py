@@ -32,8 +32,9 @@ from hookgate.scheme.grammar import parse
 from hookgate.scheme.inputs import Inputs, Slots, compile_note, compile_reader
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
-from hookgate.scheme.request import Reason, Request, Verdict
+from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
 from hookgate.scheme.times import READERS
+from hookgate.scheme.ways import ways
 from hookgate.scheme.where import headers_text, message_text, place_text, refusals
 
 __all__ = ["Coverage", "InvalidDescriptor", "Verifier", "compile_verifier", "coverage", "credential_headers"]
@@ -46,6 +47,15 @@ _Match = Callable[[bytes, Sequence[bytes]], bool]
 _Window = Callable[[bytes | None, float], float | Verdict | None]
 
 _REFUSED: Final[Mapping[Reason, Verdict]] = {reason: Verdict(accepted=False, reason=reason) for reason in Reason}
+#: How near a refused call came to being accepted, the nearest first.
+_CLOSEST: Final = (
+    Reason.STALE,
+    Reason.WRONG_CREDENTIAL,
+    Reason.DUPLICATE_CREDENTIAL,
+    Reason.UNREADABLE_BODY,
+    Reason.MALFORMED_CREDENTIAL,
+    Reason.MISSING_CREDENTIAL,
+)
 #: Asymmetric checks are costly, so fewer candidates are tried.
 _MAX_ASYMMETRIC: Final = 4
 
@@ -60,9 +70,16 @@ class Coverage:
 
 
 def coverage(document: Mapping[str, Any]) -> Coverage:
-    """Return what the scheme's signature covers. Raises `InvalidDescriptor`."""
-    d = parse(document)
-    return Coverage(body=d.covers_body, delivery_id=d.covers(d.delivery_id), event_type=d.covers(d.event_type))
+    """Return what the scheme's signature covers; of several schemes, what all of them do.
+
+    Raises `InvalidDescriptor`.
+    """
+    found = [parse(way) for way in ways(document)]
+    return Coverage(
+        body=all(d.covers_body for d in found),
+        delivery_id=all(d.covers(d.delivery_id) for d in found),
+        event_type=all(d.covers(d.event_type) for d in found),
+    )
 
 
 def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
@@ -70,27 +87,56 @@ def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
 
     Signatures may pass. Type none declares no credential, so nothing is taken away. Raises `InvalidDescriptor`.
     """
-    descriptor = parse(document)
+    return frozenset().union(*(_credential_headers(parse(way)) for way in ways(document)))
+
+
+def _credential_headers(descriptor: Descriptor) -> frozenset[bytes]:
     if descriptor.type is SchemeType.NONE:
         return frozenset()
-    names = {b"authorization"}
-    if not descriptor.signs and descriptor.source is not None:
-        names.update(name.lower().encode() for name in descriptor.source.headers)
-    return frozenset(names)
+    carried = descriptor.source.headers if descriptor.source is not None and not descriptor.signs else ()
+    return frozenset({b"authorization", *(name.lower().encode() for name in carried)})
 
 
 def compile_verifier(document: Mapping[str, Any], keys: Sequence[Key], *, url: str | None = None) -> Verifier:
     """Return the function that judges calls by ``document`` and ``keys``. ``url`` is the endpoint's declared URL.
 
     Raises `InvalidDescriptor` for a document that is no descriptor. Keys that the scheme cannot use are left out. The
-    returned function takes the request and now (unix seconds).
+    returned function takes the request and now (unix seconds). Of several schemes each has its own keys, and the first
+    that verifies counts.
     """
+    found = ways(document)
+    if len(found) == 1:
+        return _compile_way(found[0], keys, url)
+    own = [tuple(key for key in keys if key.option == option) for option in range(len(found))]
+    return _first_of([_compile_way(way, held, url) for way, held in zip(found, own, strict=True)])
+
+
+def _compile_way(document: Mapping[str, Any], keys: Sequence[Key], url: str | None) -> Verifier:
     descriptor = parse(document)
     if descriptor.needs_url and url is None:
         return lambda _request, _now: _REFUSED[Reason.MISSING_CONTEXT]
     if descriptor.type is SchemeType.NONE:
         return _compile_open(descriptor)
     return _compile(descriptor, _usable(descriptor, keys), url)
+
+
+def _first_of(verifiers: Sequence[Verifier]) -> Verifier:
+    def verify(request: Request, now: float) -> Verdict:
+        refused = []
+        for each in verifiers:
+            verdict = each(request, now)
+            if verdict.accepted:
+                return verdict
+            refused.append(verdict)
+        return min(refused, key=_told_first)
+
+    return verify
+
+
+def _told_first(verdict: Verdict) -> int:
+    """Order refusals: a fault of the configuration may have refused an authentic call; else, who came closest."""
+    reason = verdict.reason
+    return -1 if reason is None or reason in CONFIGURATION_REASONS else _CLOSEST.index(reason)
 
 
 def _compile_open(descriptor: Descriptor) -> Verifier:
