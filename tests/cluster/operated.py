@@ -76,14 +76,14 @@ def teams(plane: Plane, target: Target) -> Iterator[Callable[[], Team]]:
 
     def make() -> Team:
         name = f"test-{secrets.token_hex(5)}"
-        plane.cluster.kubectl("create", "namespace", name)
+        plane.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         names.append(name)
         return Team(plane, target, name)
 
     yield make
     plane.restore()
-    if names:
-        plane.cluster.kubectl("delete", "namespace", *names, "--wait=false", "--ignore-not-found")
+    for name in names:
+        plane.admin.delete("Namespace", None, name)
 
 
 @pytest.fixture

@@ -102,8 +102,8 @@ class Plane:
         self.configuration = configuration
         self.public, self.private, self.health = ports
         self.config_file = folder / "hookgate.yaml"
-        self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token)
-        self.history = History(self.admin)
+        self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token, keep=True)
+        self.history = History(Rest(cluster.url, str(cluster.ca_file), cluster.admin_token))
         self._watchdog = Watchdog()
         self._audit_log = cluster.folder / "audit.log"
         self.configure(configuration)
@@ -157,6 +157,7 @@ class Plane:
     def stop(self) -> None:
         """End both."""
         self.history.stop()
+        self.admin.close()
         for program in (self.operator, self.receiver):
             program.stop(kill=True)
         self._watchdog.close()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from hookgate.model.binding import DATA_KEY, Binding, decode
 from tests.cluster.calls import Response, post
 from tests.cluster.plane import BINDINGS, SYSTEM, Plane
 from tests.cluster.target import Target
@@ -137,6 +138,19 @@ class Team:
     def events(self, name: str) -> list[Object]:
         """The Events about an endpoint."""
         return [e for e in self.plane.admin.list("Event", self.namespace) if e["regarding"]["name"] == name]
+
+    def holds_together(self, endpoint: Object) -> None:
+        """Assert that binding, connection Secret, status and Ingress of an endpoint tell one story."""
+        secret, route = self.binding(endpoint), self.route(endpoint)
+        assert secret is not None
+        assert route is not None
+        binding = decode(data_of(secret)[DATA_KEY])
+        assert isinstance(binding, Binding)
+        connection = self.connection(endpoint["metadata"]["name"])
+        (path,) = route["spec"]["rules"][0]["http"]["paths"]
+        assert connection["url"].decode() == endpoint["status"]["url"] == binding.url
+        assert connection["secret"] == binding.keys[0].value.reveal()
+        assert f"https://{route['spec']['rules'][0]['host']}{path['path']}" == binding.url
 
     # Calls ----------------------------------------------------------------------------------------------------------
 

@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 
+import pytest
+
 from tests.cluster.calls import github
-from tests.cluster.plane import BINDINGS, SYSTEM
+from tests.cluster.plane import BINDINGS, SYSTEM, Plane
+from tests.cluster.target import Target
 from tests.cluster.team import FINALIZER, Team
+
+
+@pytest.fixture(scope="module")
+def doomed(operated: Plane, target: Target) -> tuple[str, set[str]]:
+    """A namespace with endpoints in several states, being deleted, and their uids.
+
+    The namespace controller waits ten seconds before it looks again whether finalizers are gone: begin early.
+    """
+    team = Team(operated, target, f"test-{secrets.token_hex(5)}")
+    operated.admin.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": team.namespace}})
+    endpoints = [team.created(f"push-{i}") for i in range(3)]
+    endpoints += [team.created("idle", state="inactive"), team.created("absent", state="absent")]
+    team.create("broken", secretName="push-0-webhook")
+    team.until("broken", "Ready", "False", "SecretNameTaken")
+    operated.admin.delete("Namespace", None, team.namespace)
+    return team.namespace, {endpoint["metadata"]["uid"] for endpoint in endpoints}
+
+
+@pytest.fixture(autouse=True)
+def _doomed_early(doomed: tuple[str, set[str]]) -> None:
+    """Begins with the first test of this module."""
 
 
 def test_a_deletion_waits_for_a_receiver_that_does_not_answer(team: Team) -> None:
@@ -74,16 +99,13 @@ def test_a_retained_secret_outlives_its_endpoint(team: Team) -> None:
     assert team.route(endpoint) is None
 
 
-def test_a_deleted_namespace_is_finished_and_leaves_nothing_elsewhere(team: Team) -> None:
-    """With endpoints in several states in it, while the operator works."""
-    plane = team.plane
-    endpoints = [team.created(f"push-{i}") for i in range(3)]
-    endpoints += [team.created("idle", state="inactive"), team.created("absent", state="absent")]
-    team.create("broken", secretName="push-0-webhook")
-    team.until("broken", "Ready", "False", "SecretNameTaken")
-    plane.cluster.kubectl("delete", "namespace", team.namespace, "--wait=false")
-    plane.wait(lambda: not plane.cluster.exists("namespace", team.namespace), "the namespace to be gone", seconds=60)
-    uids = {endpoint["metadata"]["uid"] for endpoint in endpoints}
+def test_a_deleted_namespace_is_finished_and_leaves_nothing_elsewhere(
+    plane: Plane, doomed: tuple[str, set[str]]
+) -> None:
+    """Whatever state its endpoints were in, and whatever happened to operators and receivers meanwhile."""
+    namespace, uids = doomed
+    gone = lambda: plane.admin.find("Namespace", None, namespace) is None  # noqa: E731 -- a wait's condition
+    plane.wait(gone, "the namespace to be gone", seconds=90)
     bindings = {each["metadata"]["name"] for each in plane.admin.list("Secret", BINDINGS)}
     routes = {each["metadata"]["name"].removeprefix("hookgate-") for each in plane.admin.list("Ingress", SYSTEM)}
     assert uids.isdisjoint(bindings | routes)

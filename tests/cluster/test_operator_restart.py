@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import pytest
 
-from hookgate.model.binding import DATA_KEY, Binding, decode
 from tests.cluster.calls import github
 from tests.cluster.plane import BARE_HOST, BINDINGS, FOREIGN_HOST, GATEWAY_HOST, SYSTEM, Plane, Write
 from tests.cluster.team import GITHUB, Object, Team, condition, data_of
@@ -98,7 +97,7 @@ def everything_was_looked_at(sentinel: Team, round_: int) -> None:
     """Two changes of an endpoint have gone all the way, each behind whatever was waiting before it."""
     for half in (0, 1):
         sentinel.patched("sentinel", target={"timeout": f"{2 * round_ + half + 1}s"})
-    sentinel.plane.quiet()
+    sentinel.plane.quiet(0.5)
 
 
 def test_a_second_look_at_everything_writes_nothing(population: Team, teams: Callable[[], Team]) -> None:
@@ -153,7 +152,7 @@ def test_operators_that_are_ended_amid_the_work_leave_nothing_wrong(team: Team) 
         team.delete(name)
     _ended_after(9, signal.SIGKILL, since, team)
     for name in names[:8]:
-        _is_whole(team, team.ready(name, "Inactive"))
+        team.holds_together(team.ready(name, "Inactive"))
         assert team.connection(name) == bodies[name]
     for name in names[8:12]:
         assert team.left_of(team.ready(name, "Absent")) == []
@@ -162,7 +161,7 @@ def test_operators_that_are_ended_amid_the_work_leave_nothing_wrong(team: Team) 
         assert team.left_of(endpoint) == []
     for name in names[:8]:
         team.patch(name, state="active")
-        _is_whole(team, team.ready(name, "Active"))
+        team.holds_together(team.ready(name, "Active"))
         assert team.call(bodies[name]["url"].decode(), b"x", github(bodies[name]["secret"], b"x")).status == 200
     assert _secrets_of(team) == {name: secret for name, secret in made.items() if name in names[:8]}
 
@@ -184,18 +183,3 @@ def _secrets_of(team: Team) -> dict[str, bytes]:
     """The secrets that stand in connection Secrets by now."""
     found = team.plane.admin.list("Secret", team.namespace, "hookgate.dev/role=connection")
     return {o["metadata"]["name"].removesuffix("-webhook"): data_of(o)["secret"] for o in found}
-
-
-def _is_whole(team: Team, endpoint: Object) -> None:
-    """Binding, connection Secret, status and route tell one story."""
-    secret = team.binding(endpoint)
-    assert secret is not None
-    binding = decode(data_of(secret)[DATA_KEY])
-    assert isinstance(binding, Binding)
-    connection = team.connection(endpoint["metadata"]["name"])
-    route = team.route(endpoint)
-    assert route is not None
-    (path,) = route["spec"]["rules"][0]["http"]["paths"]
-    assert connection["url"].decode() == endpoint["status"]["url"] == binding.url
-    assert connection["secret"] == binding.keys[0].value.reveal()
-    assert f"https://{route['spec']['rules'][0]['host']}{path['path']}" == binding.url

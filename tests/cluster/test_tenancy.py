@@ -36,12 +36,22 @@ def tenant(team: Team) -> Rest:
 
 def account(team: Team, name: str, *roles: str) -> Rest:
     """A service account in the team's namespace, bound there to cluster roles."""
-    cluster, namespace = team.plane.cluster, team.namespace
-    cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+    cluster, admin, namespace = team.plane.cluster, team.plane.admin, team.namespace
+    group = "rbac.authorization.k8s.io"
+    metadata = {"name": name, "namespace": namespace}
+    admin.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     for role in roles:
-        to = f"--serviceaccount={namespace}:{name}"
-        cluster.kubectl("create", "rolebinding", f"{name}-{role}", f"--clusterrole={role}", to, "-n", namespace)
-    return Rest(cluster.url, str(cluster.ca_file), cluster.token_for(namespace, name))
+        admin.create(
+            {
+                "apiVersion": f"{group}/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": f"{name}-{role}", "namespace": namespace},
+                "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+                "subjects": [{"kind": "ServiceAccount", **metadata}],
+            }
+        )
+    made = admin.send("POST", f"{path_of('ServiceAccount', namespace, name)}/token", {"spec": {}})
+    return Rest(cluster.url, str(cluster.ca_file), made.body["status"]["token"])
 
 
 def serves(team: Team, url: str, secret: bytes) -> bool:
