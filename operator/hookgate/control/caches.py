@@ -6,8 +6,10 @@ It may not know what the objects mean, nor who asks the mirrors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import chain
 
 from hookgate.control.apiserver import (
     SELECT_BINDINGS,
@@ -17,6 +19,7 @@ from hookgate.control.apiserver import (
     Mirrors,
     Place,
 )
+from hookgate.control.lean import lean_service, shared
 from hookgate.control.mirror import Mirror
 from hookgate.control.preflight import explain
 from hookgate.kube.api import Api
@@ -30,6 +33,8 @@ from hookgate.kube.resources import (
     Resource,
 )
 
+_Watched = tuple[Resource, Reflector]
+
 #: How often it is looked whether a cache is full, in seconds.
 _INTERVAL = 0.1
 
@@ -37,33 +42,47 @@ _INTERVAL = 0.1
 class Caches:
     """``mirrors`` and ``slices`` (the EndpointSlices beside the operator), kept full while `run` runs."""
 
-    def __init__(self, api: Api, mirrors: Mirrors, slices: Mirror, place: Place, *, resync_s: float) -> None:
-        """Read through ``api``; nothing is asked before `run`. ``resync_s``: how often everything is listed again."""
+    def __init__(  # noqa: PLR0913 - what they are, whom they ask, how far they reach
+        self,
+        api: Api,
+        mirrors: Mirrors,
+        slices: Mirror,
+        place: Place,
+        *,
+        namespaces: Sequence[str] = (),
+        resync_s: float,
+    ) -> None:
+        """Read through ``api``; nothing is asked before `run`. ``resync_s``: how often everything is listed again.
+
+        Of what belongs to tenants only that in ``namespaces`` is read, unless they are empty.
+        """
         self._api = api
         self._resync_s = resync_s
-        self._reflectors = list(self._made(mirrors, slices, place))
+        self._ours = list(self._made(mirrors, slices, place))
+        self._tenants = {each: list(self._made_in(each, mirrors)) for each in namespaces or (None,)}
 
-    def _made(self, mirrors: Mirrors, slices: Mirror, place: Place) -> Iterator[tuple[Resource, Reflector]]:
+    def _made(self, mirrors: Mirrors, slices: Mirror, place: Place) -> Iterator[_Watched]:
         system = place.system_namespace
         yield self._reflector(SECRETS, mirrors.bindings, place.binding_namespace, SELECT_BINDINGS)
-        yield self._reflector(SECRETS, mirrors.connections, None, SELECT_CONNECTIONS)
-        yield self._reflector(SECRETS, mirrors.referable, None, SELECT_REFERABLE)
-        yield self._reflector(SERVICES, mirrors.services, None, None)
         yield self._reflector(INGRESSES, mirrors.ingresses, system, SELECT_ROUTES)
         yield self._reflector(ENDPOINTSLICES, slices, system, None)
         if mirrors.http_routes is not None:
             yield self._reflector(HTTPROUTES, mirrors.http_routes, system, SELECT_ROUTES)
 
-    def _reflector(
-        self, resource: Resource, mirror: Mirror, namespace: str | None, labels: str | None
-    ) -> tuple[Resource, Reflector]:
+    def _made_in(self, namespace: str | None, mirrors: Mirrors) -> Iterator[_Watched]:
+        yield self._reflector(SECRETS, mirrors.connections, namespace, SELECT_CONNECTIONS)
+        yield self._reflector(SECRETS, mirrors.referable, namespace, SELECT_REFERABLE)
+        yield self._reflector(SERVICES, mirrors.services, namespace, None)
+
+    def _reflector(self, resource: Resource, mirror: Mirror, namespace: str | None, labels: str | None) -> _Watched:
         reflector = Reflector(
             self._api,
             resource,
             namespace=namespace,
             labels=labels,
             on_change=mirror.observe,
-            on_replace=mirror.replace,
+            on_replace=partial(mirror.replace, namespace=namespace),
+            transform=lean_service if resource is SERVICES else shared,
             resync_s=self._resync_s,
         )
         return resource, reflector
@@ -71,17 +90,28 @@ class Caches:
     async def run(self) -> None:
         """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _, reflector in self._reflectors:
+            for _, reflector in (*self._ours, *chain.from_iterable(self._tenants.values())):
                 group.create_task(reflector.run())
 
     async def filled(self, stop: asyncio.Event) -> bool:
-        """Wait until every cache is full; False: stopped meanwhile. Raises `CannotRun` where rights are missing."""
-        for resource, reflector in self._reflectors:
-            while not reflector.synced.is_set():
-                if stop.is_set():
-                    return False
-                if reflector.failure is not None:
-                    explain(reflector.failure, resource)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(reflector.synced.wait(), _INTERVAL)
+        """Wait until every cache is full; False: stopped meanwhile. Raises `CannotRun` where rights are missing.
+
+        A single namespace in which they are missing is not waited for: see `know`.
+        """
+        for namespace, watched in ((None, self._ours), *self._tenants.items()):
+            for resource, reflector in watched:
+                while not reflector.synced.is_set():
+                    if stop.is_set():
+                        return False
+                    if reflector.failure is not None and reflector.failure.forbidden and namespace is not None:
+                        break
+                    if reflector.failure is not None:
+                        explain(reflector.failure, resource)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(reflector.synced.wait(), _INTERVAL)
         return True
+
+    def know(self, namespace: str) -> bool:
+        """Tell whether a namespace was ever seen whole. Before, "there is none" means nothing there."""
+        watched = self._tenants.get(namespace) or self._tenants.get(None) or ()
+        return bool(watched) and all(reflector.synced.is_set() for _, reflector in watched)

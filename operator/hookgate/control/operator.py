@@ -12,8 +12,6 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Awaitable
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from hookgate.control.apiserver import ApiServerCluster, Mirrors, Place, make_mi
 from hookgate.control.caches import Caches
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.deployer import Deployer
+from hookgate.control.endpoints import Endpoints
 from hookgate.control.fleet import Fleet
 from hookgate.control.health import Health
 from hookgate.control.mirror import Mirror
@@ -37,7 +36,7 @@ from hookgate.control.sweep import orphans
 from hookgate.control.values import Object
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
 from hookgate.kube.lease import Elector, LeadershipLost, Timing
-from hookgate.kube.resources import HTTPROUTES, WEBHOOKENDPOINTS, Resource
+from hookgate.kube.resources import HTTPROUTES, Resource
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +44,8 @@ logger = logging.getLogger(__name__)
 PRIVATE_PORT = 8081
 #: How often all endpoints are listed and looked at again unless told otherwise, in seconds.
 RESYNC = 300.0
+#: How long an endpoint waits while what its namespace holds may not be read, in seconds.
+UNKNOWN_AGAIN = 5.0
 #: How often receivers are looked for while endpoints wait for one, in seconds.
 FLEET_INTERVAL = 1.0
 
@@ -53,7 +54,8 @@ FLEET_INTERVAL = 1.0
 class Options:
     """How to run. ``health`` is (host, port); ``image`` the operator's own; without ``lease`` nobody else may run.
 
-    ``resync`` is how often everything is looked at again, in seconds, plus up to as much jitter.
+    ``resync`` is how often everything is looked at again, in seconds, plus up to as much jitter. ``namespaces``, unless
+    empty, are the only ones whose endpoints are looked at, and the only ones of tenants in which rights are needed.
     """
 
     config: Path | None
@@ -65,6 +67,7 @@ class Options:
     workers: int = 20
     lease: Timing | None = field(default_factory=Timing)
     resync: float = RESYNC
+    namespaces: tuple[str, ...] = ()
 
 
 async def run_operator(options: Options) -> None:
@@ -97,6 +100,7 @@ class _Operator:
         self._elector = _elector(options, api)
         self._writer = api.fenced(self._elector.leading) if self._elector else api
         self._population = Population(self._wake)
+        self._endpoints = Endpoints(api, self._population, options.namespaces, self._stop)
         self._slices = Mirror(lambda _: None)
         self._fleet = Fleet(session, self._addresses)
         self._health = Health()
@@ -107,26 +111,33 @@ class _Operator:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
-        if not await self._endpoints_exist():
+        if not await self._endpoints.visible():
             return
         mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
         async with asyncio.TaskGroup() as group:
-            caches = Caches(self._api, mirrors, self._slices, self._place, resync_s=self._options.resync)
+            caches = Caches(
+                self._api,
+                mirrors,
+                self._slices,
+                self._place,
+                namespaces=self._options.namespaces,
+                resync_s=self._options.resync,
+            )
             tasks = [
                 group.create_task(caches.run()),
                 group.create_task(self._health.serve(*self._options.health)),
             ]
             if await caches.filled(self._stop):
                 self._health.ready = True
-                await self._lead(mirrors)
+                await self._lead(mirrors, caches)
             for task in tasks:
                 task.cancel()
 
-    async def _lead(self, mirrors: Mirrors) -> None:
+    async def _lead(self, mirrors: Mirrors, caches: Caches) -> None:
         """Work as the leader until stopped; until then stand by with full caches."""
 
         async def work() -> None:
-            await self._work(mirrors)
+            await self._work(mirrors, caches)
 
         leading = asyncio.ensure_future(self._elector.lead(work) if self._elector else work())
         stopping = asyncio.ensure_future(self._stop.wait())
@@ -140,13 +151,20 @@ class _Operator:
         except LeadershipLost as error:
             raise CannotRun(f"{error}; another operator may act now, so this one ends") from None
 
-    async def _work(self, mirrors: Mirrors) -> None:
+    async def _work(self, mirrors: Mirrors, caches: Caches) -> None:
         """Everything that only the leader does."""
         cluster = ApiServerCluster(self._writer, self._population, mirrors, self._place)
         reconciler = Reconciler(
             cluster, self._fleet, settings=lambda: self._settings.current, clock=time.time, entropy=os.urandom
         )
-        self._queue = Queue(reconciler.reconcile, workers=self._options.workers, jitter=random.random)
+
+        async def look(request: Request) -> float | None:
+            # Where a namespace was not seen whole, "there is none" could cost a key. A deletion asks before it acts.
+            if caches.know(request.namespace) or _is_going(self._population.get(request)):
+                return await reconciler.reconcile(request)
+            return UNKNOWN_AGAIN
+
+        self._queue = Queue(look, workers=self._options.workers, jitter=random.random)
         await self._look_at_all(mirrors, cluster)
         logger.info("working on %d endpoints", len(self._population))
         deployer = Deployer(
@@ -167,22 +185,6 @@ class _Operator:
             ):
                 group.create_task(part)
 
-    async def _endpoints_exist(self) -> bool:
-        """Tell that endpoints can be listed; wait while the API server is away. False: stopped meanwhile."""
-        pause = 0.5
-        while not self._stop.is_set():
-            try:
-                async with aclosing(self._api.pages(WEBHOOKENDPOINTS)) as pages:
-                    await anext(pages)
-            except ApiError as error:
-                explain(error, WEBHOOKENDPOINTS)
-                logger.warning("%s; trying again in %.0f s", error, pause)
-                await _first(self._stop.wait(), pause)
-                pause = min(15.0, pause * 2)
-            else:
-                return True
-        return False
-
     async def _is_served(self, resource: Resource) -> bool:
         """Tell whether the cluster has a kind that it need not have."""
         try:
@@ -194,19 +196,11 @@ class _Operator:
         return True
 
     async def _watch_endpoints(self) -> None:
-        from hookgate.control.handlers import watch_endpoints  # noqa: PLC0415 -- kopf takes a second to import
-
         try:
-            await watch_endpoints(self._seen, namespaces=(), stop=self._stop)
+            await self._endpoints.watch()
         finally:
             # Whatever ended the watch: without it this process is blind, and the next one sees again.
             self._stop.set()
-
-    def _seen(self, kind: str | None, manifest: Object) -> None:
-        if kind == "DELETED":
-            self._population.remove(manifest)
-        else:
-            self._population.put(manifest)
 
     def _wake(self, request: Request) -> None:
         if self._queue is not None:
@@ -228,10 +222,9 @@ class _Operator:
     async def _look_at_all(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
         """List the endpoints, look at each, and sweep up after those that are gone. Raises ApiError, ClusterError."""
         bindings, routes = tuple(mirrors.bindings), (*mirrors.ingresses, *(mirrors.http_routes or ()))
-        manifests, _ = await self._api.list(WEBHOOKENDPOINTS)
-        self._population.replace(list(manifests))
+        living, namespaces = await self._endpoints.look()
         self._wake_all()
-        left = orphans(bindings, routes, {str(m["metadata"]["uid"]) for m in manifests}, ())
+        left = orphans(bindings, routes, living, namespaces)
         for step in left:
             await cluster.execute(step)
         if left:
@@ -290,14 +283,10 @@ def _private(address: str) -> str:
     return f"http://[{address}]:{PRIVATE_PORT}" if ":" in address else f"http://{address}:{PRIVATE_PORT}"
 
 
+def _is_going(manifest: Object | None) -> bool:
+    return bool(manifest is not None and manifest["metadata"].get("deletionTimestamp"))
+
+
 def _waits(manifest: Object | None) -> bool:
     conditions = ((manifest or {}).get("status") or {}).get("conditions") or ()
     return any(c.get("type") == "Programmed" and c.get("status") != "True" for c in conditions)
-
-
-async def _first(what: Awaitable[object], seconds: float) -> None:
-    """Wait for ``what``, at most ``seconds``."""
-    try:
-        await asyncio.wait_for(what, seconds)
-    except TimeoutError:
-        return

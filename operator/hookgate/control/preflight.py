@@ -20,7 +20,7 @@ def explain(error: ApiError, resource: Resource) -> None:
     if error.forbidden:
         raise CannotRun(
             f"no permission to list {plural} ({error}); apply the roles in manifests/base, or check which service "
-            "account this runs as"
+            "account this runs as; for rights in some namespaces only, name them with --namespaces"
         )
     if error.status == 401:
         raise CannotRun("the API server does not accept this operator's credentials; check the token or kubeconfig")

@@ -1,0 +1,157 @@
+"""The endpoints that this operator is for, in the whole cluster or in some namespaces: whether it may see them, a watch
+that fills the population, and lists that find what the watch missed.
+
+With namespaces each is watched on its own, because rights are given in each on its own: where they are missing, or are
+taken away, the others must not suffer. It may not know what endpoints are for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from contextlib import aclosing, suppress
+from http import HTTPStatus
+
+from hookgate.control.lean import lean_endpoint
+from hookgate.control.population import Population
+from hookgate.control.preflight import CannotRun, explain
+from hookgate.control.values import Object
+from hookgate.kube.api import Api, ApiError
+from hookgate.kube.resources import WEBHOOKENDPOINTS
+
+logger = logging.getLogger(__name__)
+
+#: How often it is tried again to see the endpoints of a namespace that may not be seen, in seconds.
+FORBIDDEN_AGAIN = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+
+
+class Endpoints:
+    """``namespaces`` empty means: those of the whole cluster. What is seen goes into the population."""
+
+    def __init__(self, api: Api, population: Population, namespaces: Sequence[str], stop: asyncio.Event) -> None:
+        """Read through ``api``; everything ends soon after ``stop`` is set."""
+        self._api = api
+        self._population = population
+        self._namespaces = tuple(namespaces)
+        self._stop = stop
+        self._refused: set[str | None] = set()
+
+    async def visible(self) -> bool:
+        """Wait until endpoints can be listed; False: stopped meanwhile. Raises `CannotRun` where they may not be.
+
+        Of several namespaces one is enough.
+        """
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            try:
+                may = [await self._may_list(namespace) for namespace in self._namespaces or (None,)]
+            except ApiError as error:
+                logger.warning("%s; trying again in %.0f s", error, pause)
+                await self._sleep(pause)
+                pause = min(_LONGEST_PAUSE, pause * 2)
+            else:
+                if any(may):
+                    return True
+                named = ", ".join(self._namespaces)
+                raise CannotRun(f"no permission to list endpoints in any of {named}; see manifests/namespaced")
+        return False
+
+    async def watch(self) -> None:
+        """Keep the population up to date until stopped. Raises what ends the watch for good."""
+        if not self._namespaces:
+            await self._watch()
+            return
+        async with asyncio.TaskGroup() as group:
+            for namespace in self._namespaces:
+                group.create_task(self._watch_on(namespace))
+
+    async def look(self) -> tuple[set[str], Collection[str] | None]:
+        """List everything again and bring the population up to date.
+
+        Returns the uids of all endpoints, and the namespaces that this is true of; None for the whole cluster. Raises
+        ApiError, but leaves a namespace out whose endpoints may not be seen.
+        """
+        if not self._namespaces:
+            found, version = await self._listed(None)
+            self._population.replace(found, version=version)
+            return _uids(found), None
+        living, listed = set[str](), list[str]()
+        for namespace in self._namespaces:
+            try:
+                found, version = await self._listed(namespace)
+            except ApiError as error:
+                if not error.forbidden:
+                    raise
+                continue
+            self._population.replace(found, namespace, version=version)
+            living |= _uids(found)
+            listed.append(namespace)
+        return living, listed
+
+    async def _listed(self, namespace: str | None) -> tuple[list[Object], str]:
+        """Return all endpoints there and their list's version; once more from the start if it takes too long."""
+        try:
+            return await self._paged(namespace)
+        except ApiError as error:
+            if not error.gone:
+                raise
+        return await self._paged(namespace)
+
+    async def _paged(self, namespace: str | None) -> tuple[list[Object], str]:
+        """List page by page, so that no more than one page is ever held in full."""
+        found, version = list[Object](), ""
+        async with aclosing(self._api.pages(WEBHOOKENDPOINTS, namespace)) as pages:
+            async for page, version in pages:  # noqa: B007 -- it is the same of all pages
+                found += map(lean_endpoint, page)
+        return found, version
+
+    async def _may_list(self, namespace: str | None) -> bool:
+        """Tell whether endpoints can be listed there. Raises ApiError for what may pass, `CannotRun` for what not."""
+        try:
+            async with aclosing(self._api.pages(WEBHOOKENDPOINTS, namespace)) as pages:
+                await anext(pages)
+        except ApiError as error:
+            if namespace is None or not error.forbidden:
+                explain(error, WEBHOOKENDPOINTS)
+                raise
+            if namespace not in self._refused:
+                logger.error("%s: %s; left alone until permitted, see manifests/namespaced", namespace, error)
+            self._refused.add(namespace)
+            return False
+        self._refused.discard(namespace)
+        return True
+
+    async def _watch_on(self, namespace: str) -> None:
+        """Watch one namespace whenever it may be seen."""
+        while not self._stop.is_set():
+            try:
+                if await self._may_list(namespace):
+                    await self._watch(namespace)
+            except ApiError as error:
+                logger.warning("%s; trying again", error)
+            except Exception as error:
+                # kopf's own exceptions cannot be named; whatever else ended the watch would end every other one, too.
+                if getattr(error, "status", None) != HTTPStatus.FORBIDDEN:
+                    raise
+            await self._sleep(FORBIDDEN_AGAIN)
+
+    async def _watch(self, *namespaces: str) -> None:
+        from hookgate.control.handlers import watch_endpoints  # noqa: PLC0415 -- kopf takes a second to import
+
+        await watch_endpoints(self._seen, namespaces=namespaces, stop=self._stop)
+
+    def _seen(self, kind: str | None, manifest: Object) -> None:
+        if kind == "DELETED":
+            self._population.remove(manifest)
+        else:
+            self._population.put(manifest)
+
+    async def _sleep(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+
+def _uids(manifests: Collection[Object]) -> set[str]:
+    return {str(manifest["metadata"]["uid"]) for manifest in manifests}
