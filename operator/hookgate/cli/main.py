@@ -115,6 +115,9 @@ def _serving(commands: _Commands) -> None:
         "--bindings-namespace", default="hookgate-bindings", metavar="NS", help="what receivers read (%(default)s)"
     )
     operator.add_argument(
+        "--namespaces", metavar="NS,NS", help="look after endpoints in these only, with rights in these only"
+    )
+    operator.add_argument(
         "--resync", type=float, default=300.0, metavar="SECONDS", help="between looks at everything (%(default)s)"
     )
     operator.add_argument("--health", default="0.0.0.0:8082", metavar="HOST:PORT", help="probes (%(default)s)")

@@ -12,6 +12,7 @@ from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
 from hookgate.control.operator import Options, run_operator
 from hookgate.control.preflight import CannotRun
+from hookgate.model import grammar
 
 
 def run(options: argparse.Namespace) -> int:
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
                     system_namespace=options.system_namespace,
                     binding_namespace=options.bindings_namespace,
                     resync=options.resync,
+                    namespaces=namespaces(options.namespaces),
                     health=(health.host, health.port),
                     # The receivers run the operator's own image, which only its Deployment can tell.
                     image=os.environ.get("HOOKGATE_IMAGE", ""),
@@ -36,3 +38,14 @@ def run(options: argparse.Namespace) -> int:
     except CannotRun as error:
         raise Stop(Exit.REFUSED, str(error)) from None
     return Exit.DONE
+
+
+def namespaces(text: str | None) -> tuple[str, ...]:
+    """Read ``NS,NS``; None is the whole cluster, but nothing else is. Raises `Stop`."""
+    if text is None:
+        return ()
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in found:
+        if grammar.SERVICE_NAME.fault(name):
+            raise Stop(Exit.USAGE, f"--namespaces: {name!r} is no namespace; write names such as team-a,team-b")
+    return found
