@@ -9,14 +9,22 @@ from typing import Any
 import pytest
 import uvloop
 
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import House, bounds, settings
 from tests.receiver.scripted import WAIT, Run
 
 
+@pytest.fixture(scope="session", params=list(Edge))
+def edge(request: pytest.FixtureRequest) -> Edge:
+    """Each edge in turn: what holds for one holds for the other."""
+    chosen: Edge = request.param
+    return chosen
+
+
 @pytest.fixture(scope="session")
-def house() -> Iterator[House]:
+def house(edge: Edge) -> Iterator[House]:
     """A running receiver and target."""
-    with House(settings(bounds=bounds(head_seconds=60))).running() as running:
+    with House(settings(edge=edge, bounds=bounds(head_seconds=60))).running() as running:
         yield running
 
 

@@ -1,4 +1,4 @@
-"""A receiver as a process of its own: ``python -m tests.receiver.serving FOLDER``; prints its two ports."""
+"""A receiver as a process of its own: ``python -m tests.receiver.serving FOLDER EDGE``; prints its two ports."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from hookgate.receiver.process import Receiver, run_receiver
+from hookgate.receiver.settings import Edge
 from hookgate.receiver.source import FolderSource
 from tests.receiver.rig import settings
 
@@ -23,6 +24,6 @@ def announce(receiver: Receiver) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
     source = FolderSource(Path(sys.argv[1]), interval=0.02)
-    receiving = run_receiver(settings(drain_delay=0.3), source, started=announce, on_call=print)
+    receiving = run_receiver(settings(drain_delay=0.3, edge=Edge(sys.argv[2])), source, started=announce, on_call=print)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(receiving)

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from hookgate.receiver.journal import LAST_REFUSALS
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import HMAC, SECRET, TOKEN, Endpoint, House, bounds, request, settings, signature
 
 STAMPED = {
@@ -168,8 +169,8 @@ def test_calls_to_no_endpoint_are_counted_without_their_path(house: House) -> No
     assert "a" * 32 not in house.get("/metrics", private=True).body.decode()
 
 
-def test_what_is_turned_away_is_counted_by_its_limit() -> None:
-    tight = settings(max_in_flight_per_endpoint=0, bounds=bounds(head_bytes=500))
+def test_what_is_turned_away_is_counted_by_its_limit(edge: Edge) -> None:
+    tight = settings(edge=edge, max_in_flight_per_endpoint=0, bounds=bounds(head_bytes=500))
     with House(tight).running() as house:
         assert house.endpoint().call().status == 503
         house.post("/" + "x" * 1000, b"")

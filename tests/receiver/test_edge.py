@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import House, bounds, closed, read_answer, request, settings, signature
 
 BODY = b'{"n":1}'
@@ -15,9 +16,11 @@ SIGNED = [(b"X-Signature", signature(BODY))]
 
 
 @pytest.fixture(scope="module")
-def hasty() -> Iterator[House]:
+def hasty(edge: Edge) -> Iterator[House]:
     """A receiver with very little patience."""
-    with House(settings(bounds=bounds(head_seconds=0.05), keep_alive=1, body_seconds=0.05)).running() as running:
+    with House(
+        settings(edge=edge, bounds=bounds(head_seconds=0.05), keep_alive=1, body_seconds=0.05)
+    ).running() as running:
         yield running
 
 
@@ -223,8 +226,11 @@ def test_odd_request_lines_reach_nothing(house: House, line: bytes) -> None:
     assert house.exchange(line + b"\r\nHost: x\r\n\r\n").status in (400, 404)
 
 
-def test_connections_over_the_bound_are_closed_at_once() -> None:
-    with House(settings(bounds=bounds(connections=1, head_seconds=60))).running() as house, house.connect() as first:
+def test_connections_over_the_bound_are_closed_at_once(edge: Edge) -> None:
+    with (
+        House(settings(edge=edge, bounds=bounds(connections=1, head_seconds=60))).running() as house,
+        house.connect() as first,
+    ):
         first.sendall(request("/h/nobody", b""))
         read_answer(first)
         with house.connect() as second:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import HMAC, SECRET, TOKEN, House, request, settings, signature, without_date
 
 BODIES = {
@@ -212,8 +213,8 @@ def test_a_query_that_carries_the_senders_token_stays_here(house: House) -> None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433", "0x7f.1"])
-def test_a_target_on_this_host_is_not_called_unless_that_is_allowed(host: str) -> None:
-    with House(settings(loopback_targets=False)).running() as house:
+def test_a_target_on_this_host_is_not_called_unless_that_is_allowed(edge: Edge, host: str) -> None:
+    with House(settings(edge=edge, loopback_targets=False)).running() as house:
         endpoint = house.endpoint()
         house.put(replace(endpoint.binding, target=f"http://{host}:{house.target.port}{endpoint.target_path}"))
         assert (endpoint.call().status, endpoint.seen) == (502, [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from hookgate.model.binding import digest, encode
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import House, make_binding, settings
 
 
@@ -13,19 +14,19 @@ def digests(house: House, uids: object) -> object:
     return json.loads(house.post("/digests", json.dumps(uids).encode(), private=True).body)
 
 
-def test_a_receiver_is_alive_before_it_is_ready() -> None:
-    with House(settings(), loaded=False).running() as house:
+def test_a_receiver_is_alive_before_it_is_ready(edge: Edge) -> None:
+    with House(settings(edge=edge), loaded=False).running() as house:
         assert [house.get(p, private=True).status for p in ("/livez", "/readyz")] == [200, 503]
 
 
-def test_a_receiver_is_ready_once_it_has_a_full_table() -> None:
-    with House(settings(), loaded=False).running() as house:
+def test_a_receiver_is_ready_once_it_has_a_full_table(edge: Edge) -> None:
+    with House(settings(edge=edge), loaded=False).running() as house:
         house.inside(lambda: house.receiver.table.replace({}))
         assert house.get("/readyz", private=True).status == 200
 
 
-def test_a_receiver_that_is_told_to_stop_is_not_ready_but_alive_and_serving() -> None:
-    with House(settings(drain_delay=3600)).running() as house:
+def test_a_receiver_that_is_told_to_stop_is_not_ready_but_alive_and_serving(edge: Edge) -> None:
+    with House(settings(edge=edge, drain_delay=3600)).running() as house:
         endpoint = house.endpoint()
         house.inside(house.receiver.stop)
         assert [house.get(p, private=True).status for p in ("/livez", "/readyz")] == [200, 503]

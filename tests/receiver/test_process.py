@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hookgate.model.binding import encode
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import OK, SECRET, House, make_binding, read_answer, request, settings, signature
 
 BODY = b'{"n":1}'
@@ -47,10 +48,10 @@ class SlowTarget:
 class Process:
     """A receiver in a process of its own, fed from a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, edge: Edge) -> None:
         """Start it and wait for its ports."""
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.receiver.serving", str(folder)],
+            [sys.executable, "-m", "tests.receiver.serving", str(folder), edge],
             cwd=Path(__file__).parents[2],
             env={"PYTHONPATH": ":".join(p for p in sys.path if p)},
             stdout=subprocess.PIPE,
@@ -87,9 +88,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def started(folder: Path) -> Iterator[Process]:
+def started(folder: Path, edge: Edge) -> Iterator[Process]:
     """Run a receiver, and make sure that it ends."""
-    process = Process(folder)
+    process = Process(folder, edge)
     try:
         yield process
     finally:
@@ -99,12 +100,12 @@ def started(folder: Path) -> Iterator[Process]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_readiness_first_then_new_connections_and_a_call_in_flight_last(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, edge: Edge
 ) -> None:
     target = SlowTarget()
     binding = make_binding(1, target.url)
     (tmp_path / "uid-1.json").write_bytes(encode(binding))
-    with started(tmp_path) as process, process.connect() as connection:
+    with started(tmp_path, edge) as process, process.connect() as connection:
         until(lambda: process.ready() == 200)
         connection.sendall(request(f"/h/{binding.segment}", BODY, SIGNED))
         assert target.asked.wait(_WAIT)
@@ -117,13 +118,13 @@ def test_a_signal_ends_readiness_first_then_new_connections_and_a_call_in_flight
         assert process.popen.wait(_WAIT) == 0
 
 
-def test_a_process_says_nothing_secret(tmp_path: Path) -> None:
+def test_a_process_says_nothing_secret(tmp_path: Path, edge: Edge) -> None:
     target = SlowTarget()
     target.go.set()
     binding = make_binding(1, target.url)
     (tmp_path / "uid-1.json").write_bytes(encode(binding))
     (tmp_path / "uid-2.json").write_bytes(encode(make_binding(3, target.url)))
-    with started(tmp_path) as process:
+    with started(tmp_path, edge) as process:
         until(lambda: process.ready() == 200)
         for headers in (SIGNED, [], [(b"X-Signature", b"sha256=zz")]):
             with process.connect() as connection:
@@ -139,8 +140,8 @@ def test_a_process_says_nothing_secret(tmp_path: Path) -> None:
     assert [h for h in hidden if h in said or repr(h)[2:-1].encode() in said] == []
 
 
-def test_every_call_to_a_known_endpoint_leaves_a_receipt() -> None:
-    with House(settings()).running() as house:
+def test_every_call_to_a_known_endpoint_leaves_a_receipt(edge: Edge) -> None:
+    with House(settings(edge=edge)).running() as house:
         endpoint = house.endpoint()
         endpoint.call()
         house.post(endpoint.path, BODY)
@@ -154,26 +155,26 @@ def test_every_call_to_a_known_endpoint_leaves_a_receipt() -> None:
     ]
 
 
-def test_a_listener_of_receipts_that_fails_harms_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listener_of_receipts_that_fails_harms_no_call(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> None:
         raise RuntimeError("secret")
 
-    house = House(settings())
+    house = House(settings(edge=edge))
     monkeypatch.setattr(house, "receipts", type("", (), {"append": staticmethod(fail)})())
     with house.running():
         assert house.endpoint().call().status == 202
 
 
-def test_a_source_that_fails_is_started_again_and_the_table_stays_meanwhile() -> None:
-    with House(settings(), failures=1).running() as house:
+def test_a_source_that_fails_is_started_again_and_the_table_stays_meanwhile(edge: Edge) -> None:
+    with House(settings(edge=edge), failures=1).running() as house:
         meanwhile = (house.endpoint().call().status, house.inside(lambda: house.receiver.table.loaded))
         house.until(lambda: house.receiver.table.loaded)
         assert meanwhile == (202, False)
 
 
-def test_an_address_that_is_taken_is_an_error() -> None:
+def test_an_address_that_is_taken_is_an_error(edge: Edge) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        house = House(settings(port=taken.getsockname()[1]))
+        house = House(settings(edge=edge, port=taken.getsockname()[1]))
         with pytest.raises(OSError, match="in use"):
             house.run_to_the_end()
 
@@ -191,8 +192,8 @@ def test_an_error_inside_is_answered_as_one_and_named_by_its_type_alone(
     assert "secret" not in caplog.text
 
 
-def test_a_second_stop_cuts_the_delay_short() -> None:
-    with House(settings(drain_delay=3600)).running() as house:
+def test_a_second_stop_cuts_the_delay_short(edge: Edge) -> None:
+    with House(settings(edge=edge, drain_delay=3600)).running() as house:
         house.inside(house.receiver.stop)
         house.inside(house.receiver.stop)
         assert house.ends_by_itself(_WAIT)

@@ -12,6 +12,7 @@ import pytest
 
 from hookgate.model.binding import Key, encode
 from hookgate.model.sensitive import Sensitive
+from hookgate.receiver.settings import Edge
 from tests.receiver.rig import (
     OK,
     SECRET,
@@ -225,8 +226,8 @@ def test_a_chunked_body_over_the_limit_gets_413(house: House, chunk: bytes) -> N
     assert (house.exchange(head + chunks).status, endpoint.seen) == (413, [])
 
 
-def test_a_receivers_own_limit_stands_above_the_endpoints() -> None:
-    with House(settings(max_body_bytes=10)).running() as house:
+def test_a_receivers_own_limit_stands_above_the_endpoints(edge: Edge) -> None:
+    with House(settings(edge=edge, max_body_bytes=10)).running() as house:
         endpoint = house.endpoint(max_body_bytes=1000)
         assert (endpoint.call(b"x" * 10).status, endpoint.call(b"x" * 11).status) == (202, 413)
 
@@ -284,9 +285,11 @@ def test_a_target_that_takes_too_long_is_a_gateway_timeout(house: House) -> None
 
 
 @pytest.fixture(scope="module")
-def tight() -> Iterator[House]:
+def tight(edge: Edge) -> Iterator[House]:
     """A receiver that holds little."""
-    bounded = settings(max_response_bytes=100, max_held_bytes=1000, max_in_flight=3, max_in_flight_per_endpoint=1)
+    bounded = settings(
+        edge=edge, max_response_bytes=100, max_held_bytes=1000, max_in_flight=3, max_in_flight_per_endpoint=1
+    )
     with House(bounded).running() as running:
         yield running
 

@@ -22,7 +22,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: What each header costs beside its bytes, so that a bound on bytes bounds their number too (as HTTP/2 counts them).
-_HEADER_OVERHEAD = 32
+HEADER_OVERHEAD = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +111,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count every header and drop trailers: nothing that follows the body may pose as part of the head."""
-        self._count(len(name) + len(value) + _HEADER_OVERHEAD)
+        self._count(len(name) + len(value) + HEADER_OVERHEAD)
         if self._in_head:
             super().on_header(name, value)
 

@@ -11,7 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 
@@ -19,12 +19,13 @@ from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
 from hookgate.receiver.journal import Journal
+from hookgate.receiver.lean.listener import Listener
 from hookgate.receiver.load import Load
 from hookgate.receiver.metrics import Metrics, Sources
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
 from hookgate.receiver.server import PublicApp
-from hookgate.receiver.settings import ReceiverSettings
+from hookgate.receiver.settings import Edge, ReceiverSettings
 from hookgate.receiver.source import BindingSource
 from hookgate.receiver.table import BindingTable
 
@@ -33,6 +34,15 @@ _log = logging.getLogger(__name__)
 _BACKLOG = 2048
 _SOURCE_RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
 _PRIVATE_BOUNDS = Bounds(connections=256)
+
+
+class _Edge(Protocol):
+    """A listener, whichever is chosen."""
+
+    accepting: asyncio.Event
+
+    async def serve(self, sockets: list[socket.socket]) -> None: ...
+    def stop(self) -> None: ...
 
 
 class _Server(uvicorn.Server):
@@ -45,6 +55,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.accepting.set()
+
+    def stop(self) -> None:
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -116,9 +129,8 @@ class Receiver:
             on_call=self._on_call,
             journal=self.journal,
         )
-        public_app = PublicApp(calls, body_seconds=settings.body_seconds)
         rejected = no_rejections()
-        public = _Server(_config(public_app, settings.bounds, settings.keep_alive, settings.grace, rejected))
+        public = self._edge(calls, rejected)
         sources = Sources(table=self.table, journal=self.journal, load=self.load, edge_rejected=rejected)
         private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
         private = _Server(_config(private_app, _PRIVATE_BOUNDS, settings.keep_alive, 1))
@@ -136,13 +148,28 @@ class Receiver:
             await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
                 await self._delay()
-            public.should_exit = True
+            public.stop()
             await listeners[0]
         finally:
             self._stop.set()
             feeding.cancel()
-            public.should_exit = private.should_exit = True
+            public.stop()
+            private.stop()
             await asyncio.gather(feeding, stopping, *listeners, return_exceptions=True)
+
+    def _edge(self, calls: Calls, rejected: dict[Bound, int]) -> _Edge:
+        settings = self.settings
+        if settings.edge is Edge.LEAN:
+            return Listener(
+                calls,
+                bounds=settings.bounds,
+                rejected=rejected,
+                keep_alive=settings.keep_alive,
+                body_seconds=settings.body_seconds,
+                grace=settings.grace,
+            )
+        app = PublicApp(calls, body_seconds=settings.body_seconds)
+        return _Server(_config(app, settings.bounds, settings.keep_alive, settings.grace, rejected))
 
     async def _delay(self) -> None:
         """Give load balancers the time to hear that we are no longer ready."""

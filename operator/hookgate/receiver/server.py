@@ -13,8 +13,8 @@ from hookgate.receiver.respond import Refusal, Reply, refuse
 
 #: How much and how long a sender may go on sending after an answer that ends the connection. Closing on it at once
 #: would reset the connection, and the reset would overtake the answer (RFC 9112, 9.6).
-_LINGER_BYTES = 1 << 20
-_LINGER_SECONDS = 2.0
+LINGER_BYTES = 1 << 20
+LINGER_SECONDS = 2.0
 
 
 class PublicApp:
@@ -87,9 +87,9 @@ async def _refuse(send: Send, receive: Receive, refusal: Refusal, *, runs_out: b
 
 async def _linger(receive: Receive) -> None:
     """Throw away what is still being sent, for a short while."""
-    left = _LINGER_BYTES
+    left = LINGER_BYTES
     try:
-        async with asyncio.timeout(_LINGER_SECONDS):
+        async with asyncio.timeout(LINGER_SECONDS):
             while left > 0:
                 message = await receive()
                 if message["type"] != "http.request" or not message["more_body"]:

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from hookgate.receiver.edge import Bounds
+
+
+class Edge(StrEnum):
+    """What speaks HTTP with the senders."""
+
+    LEAN = "lean"
+    UVICORN = "uvicorn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +41,5 @@ class ReceiverSettings:
     drain_delay: float = 5.0
     grace: int = 30
     loopback_targets: bool = False
+    edge: Edge = Edge.LEAN
     bounds: Bounds = field(default_factory=Bounds)

@@ -1,0 +1,95 @@
+"""The listener of the lean edge: accepts connections, ends what takes too long, and drains on the way down.
+
+It may not know what is said on a connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+from functools import partial
+
+from hookgate.receiver.calls import Calls
+from hookgate.receiver.edge import Bound, Bounds
+from hookgate.receiver.lean.protocol import Connection, Shared
+
+_BACKLOG = 2048
+#: How often deadlines are looked at, and how late one is noticed at most: a fraction of the shortest, within limits.
+_LOOKS_PER_DEADLINE = 8
+_LOOK_SECONDS = (0.01, 0.5)
+_DRAIN_LOOK_SECONDS = 0.02
+
+
+class Listener:
+    """One listening socket and its connections. Make it inside a running loop."""
+
+    def __init__(  # noqa: PLR0913 -- values of the settings, each with its name
+        self,
+        calls: Calls,
+        *,
+        bounds: Bounds,
+        rejected: dict[Bound, int],
+        keep_alive: float,
+        body_seconds: float,
+        grace: float,
+    ) -> None:
+        """Take ``calls`` through their steps; times in seconds, ``grace`` for calls that are under way at the end."""
+        self.accepting, self._stopping = asyncio.Event(), asyncio.Event()
+        self._grace = grace
+        self._shared = Shared(
+            calls=calls,
+            bounds=bounds,
+            rejected=rejected,
+            keep_alive=keep_alive,
+            body_seconds=body_seconds,
+            loop=asyncio.get_running_loop(),
+        )
+        least, most = _LOOK_SECONDS
+        shortest = min(bounds.head_seconds, keep_alive, body_seconds)
+        self._look_seconds = min(most, max(least, shortest / _LOOKS_PER_DEADLINE))
+
+    def stop(self) -> None:
+        """Begin the way down."""
+        self._stopping.set()
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve until `stop`, then accept no more, let calls end and return."""
+        loop, shared = self._shared.loop, self._shared
+        servers = [
+            await loop.create_server(partial(Connection, shared), sock=each, backlog=_BACKLOG) for each in sockets
+        ]
+        looking = asyncio.create_task(self._look())
+        self.accepting.set()
+        try:
+            await self._stopping.wait()
+            for server in servers:
+                server.close()
+            await self._drain()
+        finally:
+            looking.cancel()
+            for connection in list(shared.connections):
+                connection.abort()
+            for task in list(shared.tasks):
+                task.cancel()
+            await asyncio.gather(looking, *shared.tasks, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        shared = self._shared
+        shared.draining = True
+        for connection in list(shared.connections):
+            connection.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._grace):
+                while shared.connections or shared.tasks:  # noqa: ASYNC110 -- once in a process's life
+                    await asyncio.sleep(_DRAIN_LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        """End what has run out of time."""
+        shared = self._shared
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            now = shared.loop.time()
+            for connection in [each for each in shared.connections if each.deadline <= now]:
+                connection.expire()
