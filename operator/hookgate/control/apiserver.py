@@ -6,6 +6,7 @@ anew is never touched by mistake.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,6 +106,8 @@ class ApiServerCluster:
         self._instance = place.instance
         #: Names of connection Secrets that turned out to be somebody else's: nothing tells when they are given up.
         self._taken: set[tuple[str, str]] = set()
+        #: Writes that the API server took, by verb and kind.
+        self.writes: Counter[tuple[str, str]] = Counter()
 
     def endpoint(self, request: Request) -> Object | None:
         return self._population.get(request)
@@ -197,6 +200,7 @@ class ApiServerCluster:
         except ApiError as error:
             await self._outdated(resource, mirror, obj, error)
             raise _translated(error) from None
+        self.writes[step.verb.value, str(obj["kind"])] += 1
 
     async def write_status(self, manifest: Object, status: Object) -> None:
         identity = {k: meta(manifest).get(k) for k in ("name", "namespace", "uid")}
@@ -208,6 +212,7 @@ class ApiServerCluster:
         except ApiError as error:
             await self._outdated(WEBHOOKENDPOINTS, None, manifest, error)
             raise _translated(error) from None
+        self.writes["apply", f"{KIND}/status"] += 1
 
     async def post_event(self, manifest: Object, *, normal: bool, reason: str, message: str) -> None:
         told = events.event(
@@ -220,6 +225,7 @@ class ApiServerCluster:
             now=datetime.now(UTC),
         )
         await events.post(self._api, told)
+        self.writes["create", "Event"] += 1
 
     def _kind(self, obj: Object) -> tuple[Resource, Mirror | None]:
         """Return where an object of this kind lives, and the mirror that shows it; endpoints have none."""

@@ -1,7 +1,7 @@
-"""Asking the receivers which binding they serve, many endpoints in one question.
+"""Asking the receivers which binding they serve and what became of calls, many endpoints in one question.
 
-The private port of every ready receiver answers ``POST /digests``. This module may not know bindings: it compares
-digests, which are not secret.
+The private port of every ready receiver answers ``POST /digests`` and ``POST /calls``. This module may not know
+bindings: it compares digests, which are not secret.
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
-from hookgate.control.values import Served
+from hookgate.control.calls import combined, read_report
+from hookgate.control.values import CallReport, Served
 
 #: How long one question to the fleet goes on before the endpoint is put back, in seconds.
 PATIENCE = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 _MOST_AT_ONCE = 500
+#: How long a receiver may take to tell of calls; nobody waits for it.
+_CALLS_PATIENCE = 5.0
 _Answers = list[Mapping[str, str]]
 
 
@@ -55,6 +59,33 @@ class Fleet:
         addresses = tuple(self._ready())
         replies = await asyncio.gather(*(self._ask(address, []) for address in addresses))
         return frozenset(a for a, reply in zip(addresses, replies, strict=True) if reply is not None)
+
+    async def calls(self, uids: Sequence[str]) -> Mapping[str, CallReport]:
+        """Return what the ready receivers say of the calls to these endpoints, summed up.
+
+        Endpoints that nobody called are left out, and so are receivers that do not answer in time.
+        """
+        told: dict[str, list[CallReport]] = {}
+        addresses = tuple(self._ready())
+        for start in range(0, len(uids), _MOST_AT_ONCE):
+            asked = list(uids[start : start + _MOST_AT_ONCE])
+            for answer in await asyncio.gather(*(self._ask_calls(address, asked) for address in addresses)):
+                for uid in asked:
+                    report = read_report(answer.get(uid))
+                    if report is not None:
+                        told.setdefault(uid, []).append(report)
+        return {uid: total for uid, reports in told.items() if (total := combined(reports)) is not None}
+
+    async def _ask_calls(self, address: str, uids: list[str]) -> Mapping[str, Any]:
+        """Ask one receiver; one that says nothing of use says nothing."""
+        try:
+            async with self._session.post(
+                f"{address}/calls", json=uids, timeout=aiohttp.ClientTimeout(total=_CALLS_PATIENCE)
+            ) as response:
+                found = (await response.json())["calls"] if response.status == 200 else {}
+                return found if isinstance(found, dict) else {}
+        except (aiohttp.ClientError, TimeoutError, ValueError, OSError, LookupError, TypeError):
+            return {}
 
     async def _ask_all(self) -> None:
         """Ask for everything that is open until nothing is; whatever goes wrong, nobody waits for ever."""

@@ -37,6 +37,19 @@ class Queue:
         self._held: dict[Request, float] = {}  # until when the server asked not to be asked again
         self._heap: list[tuple[float, Request]] = []
         self._wake = asyncio.Event()
+        #: How often work was done, and how often it failed, by the kind of failure.
+        self.done = 0
+        self.failed: dict[str, int] = {"conflict": 0, "error": 0, "unexpected": 0}
+
+    @property
+    def depth(self) -> int:
+        """How many requests wait for a worker; delayed looks do not count."""
+        return len(self._waiting)
+
+    @property
+    def running(self) -> int:
+        """How many requests are being worked on."""
+        return len(self._running)
 
     def add(self, request: Request) -> None:
         """Ask for ``request`` to be worked on as soon as a worker is free, and the server's own time is over."""
@@ -89,14 +102,17 @@ class Queue:
         try:
             again = await self._work(request)
         except ClusterError as error:
+            self.failed["conflict" if error.conflict else "error"] += 1
             self._retry(request, error.retry_after)
             level = logging.DEBUG if error.conflict else logging.WARNING
             logger.log(level, "%s: %s; trying again", request, error)
         except Exception as error:
+            self.failed["unexpected"] += 1
             # The type alone: an unforeseen error's text could hold anything.
             self._retry(request, None)
             logger.error("%s: unexpected %s at %s; trying again", request, type(error).__name__, _where(error))
         else:
+            self.done += 1
             self._failures.pop(request, None)
             if again is not None:
                 self.add_after(request, again * (1 + 0.1 * self._jitter()))
