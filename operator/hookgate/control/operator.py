@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from hookgate.control.deployer import Deployer
 from hookgate.control.endpoints import Endpoints
 from hookgate.control.fleet import Fleet
 from hookgate.control.health import Health
+from hookgate.control.metrics import Sources, render
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
 from hookgate.control.preflight import CannotRun, explain
@@ -34,6 +36,7 @@ from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
 from hookgate.control.sweep import orphans
 from hookgate.control.values import Object
+from hookgate.control.watch_calls import CallWatch
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
 from hookgate.kube.lease import Elector, LeadershipLost, Timing
 from hookgate.kube.resources import HTTPROUTES, Resource
@@ -103,7 +106,9 @@ class _Operator:
         self._endpoints = Endpoints(api, self._population, options.namespaces, self._stop)
         self._slices = Mirror(lambda _: None)
         self._fleet = Fleet(session, self._addresses)
-        self._health = Health()
+        self._calls = CallWatch(self._fleet.calls, self._known, self._wake, clock=time.time)
+        self._metrics = Sources(endpoints=lambda: (manifest for _, manifest in self._known()))
+        self._health = Health(lambda: render(self._metrics))
         self._queue: Queue | None = None
 
     async def run(self) -> None:
@@ -155,7 +160,12 @@ class _Operator:
         """Everything that only the leader does."""
         cluster = ApiServerCluster(self._writer, self._population, mirrors, self._place)
         reconciler = Reconciler(
-            cluster, self._fleet, settings=lambda: self._settings.current, clock=time.time, entropy=os.urandom
+            cluster,
+            self._fleet,
+            settings=lambda: self._settings.current,
+            clock=time.time,
+            entropy=os.urandom,
+            calls=self._calls.report,
         )
 
         async def look(request: Request) -> float | None:
@@ -165,6 +175,7 @@ class _Operator:
             return UNKNOWN_AGAIN
 
         self._queue = Queue(look, workers=self._options.workers, jitter=random.random)
+        self._metrics.queue, self._metrics.writes = self._queue, cluster.writes
         await self._look_at_all(mirrors, cluster)
         logger.info("working on %d endpoints", len(self._population))
         deployer = Deployer(
@@ -180,6 +191,7 @@ class _Operator:
                 self._settings.watch(self._wake_all),
                 self._resync(mirrors, cluster),
                 self._watch_fleet(),
+                self._calls.run(),
                 self._watch_endpoints(),
                 deployer.run(),
             ):
@@ -196,15 +208,17 @@ class _Operator:
         return True
 
     async def _watch_endpoints(self) -> None:
-        try:
-            await self._endpoints.watch()
-        finally:
-            # Whatever ended the watch: without it this process is blind, and the next one sees again.
-            self._stop.set()
+        await self._endpoints.watch()
+        # It ended by itself: without it this process is blind, and the next one sees again. (Cancelled, it is not what
+        # ends the process: whoever lost the lease has to be able to say so.)
+        self._stop.set()
 
     def _wake(self, request: Request) -> None:
         if self._queue is not None:
             self._queue.add(request)
+
+    def _known(self) -> Iterator[tuple[Request, Object]]:
+        return ((request, found) for request in self._population if (found := self._population.get(request)))
 
     def _wake_all(self) -> None:
         for request in self._population:

@@ -14,7 +14,7 @@ from hookgate.control.objects import uid_of
 from hookgate.control.values import CallReport, Object
 
 #: How often receivers are asked, in seconds.
-INTERVAL = 30.0
+INTERVAL = 15.0
 
 Ask = Callable[[Sequence[str]], Awaitable[Mapping[str, CallReport]]]
 Endpoints = Callable[[], Iterable[tuple[Request, Object]]]
@@ -37,8 +37,8 @@ class CallWatch:
     async def run(self) -> None:
         """Ask again and again until cancelled."""
         while True:
-            await asyncio.sleep(INTERVAL)
             await self.once()
+            await asyncio.sleep(INTERVAL)
 
     async def once(self) -> None:
         """Ask once and wake whom it concerns."""
