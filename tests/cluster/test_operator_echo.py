@@ -19,12 +19,13 @@ Object = dict[str, Any]
 PUSH = Request("team-a", "push")
 
 
-def endpoint(version: int, state: str = "active", **metadata: Any) -> Object:
+def endpoint(version: int, state: str = "active", generation: int = 1, **metadata: Any) -> Object:
     """An endpoint as the server shows it at a resourceVersion."""
+    metadata |= {"resourceVersion": str(version), "generation": generation}
     return {
         "apiVersion": "hookgate.dev/v1alpha1",
         "kind": "WebhookEndpoint",
-        "metadata": {"namespace": "team-a", "name": "push", "uid": "1", "resourceVersion": str(version), **metadata},
+        "metadata": {"namespace": "team-a", "name": "push", "uid": "1", **metadata},
         "spec": {"state": state},
     }
 
@@ -63,9 +64,9 @@ def test_the_echo_of_our_own_status_wakes_nobody() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        endpoint(3, "active"),
+        endpoint(3, "active", 2),
         endpoint(3, "inactive", annotations={"hookgate.dev/suspend": "true"}),
-        endpoint(3, "inactive", deletionTimestamp="2026-01-01T00:00:00Z"),
+        endpoint(3, "inactive", 2, deletionTimestamp="2026-01-01T00:00:00Z"),
     ],
     ids=["spec", "annotation", "deletion"],
 )

@@ -29,7 +29,7 @@ from hookgate.kube import events
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import HTTPROUTES, INGRESSES, SECRETS, WEBHOOKENDPOINTS, Resource
 from hookgate.model import binding as contract
-from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE
+from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE, LABEL_UID
 
 SELECT_BINDINGS = f"{LABEL_ROLE}={ROLE_BINDING}"
 SELECT_CONNECTIONS = f"{LABEL_ROLE}={ROLE_CONNECTION}"
@@ -150,16 +150,23 @@ class ApiServerCluster:
         return tuple({**found, **({name: named} if named else {})}.values())
 
     async def _connection(self, namespace: str, uid: str, name: str) -> Object | None:
-        """Look for a connection Secret live. The deletion of a namespace takes our rights there along, at any moment:
-        then the Secret of an endpoint that is being deleted is left to that, or to the garbage collector."""
+        """Look for a connection Secret live; one that is out of our reach is nothing to wait for."""
         try:
             return await self._api.get(SECRETS, name, namespace)
         except ApiError as error:
-            request = self._population.by_uid(uid)
-            manifest = self._population.get(request) if request else None
-            if error.forbidden and manifest is not None and meta(manifest).get("deletionTimestamp"):
+            if error.forbidden and self._is_going(uid):
                 return None
             raise _translated(error) from None
+
+    def _is_going(self, uid: str) -> bool:
+        """Tell whether an endpoint is being deleted.
+
+        The deletion of its namespace takes our rights there along, where they are given there, at any moment. Then its
+        connection Secret is left to that, or to the garbage collector.
+        """
+        request = self._population.by_uid(uid)
+        manifest = self._population.get(request) if request else None
+        return manifest is not None and bool(meta(manifest).get("deletionTimestamp"))
 
     def _told_taken(self, uid: str) -> bool:
         """Tell whether an endpoint's status says that the name is taken: what an operator before this one found out."""
@@ -198,17 +205,24 @@ class ApiServerCluster:
                     if mirror is not None:
                         mirror.deleted(obj)
         except ApiError as error:
+            if error.forbidden and mirror is self._mirrors.connections:
+                self._out_of_reach(obj)
             await self._outdated(resource, mirror, obj, error)
             raise _translated(error) from None
         self.writes[step.verb.value, str(obj["kind"])] += 1
+
+    def _out_of_reach(self, obj: Object) -> None:
+        """Forget a connection Secret that we may not write, if its endpoint is being deleted."""
+        known = self._mirrors.connections.get(str(meta(obj).get("namespace")), str(meta(obj)["name"]))
+        if known is not None and self._is_going(str((meta(known).get("labels") or {}).get(LABEL_UID))):
+            self._mirrors.connections.deleted(known)
 
     async def write_status(self, manifest: Object, status: Object) -> None:
         identity = {k: meta(manifest).get(k) for k in ("name", "namespace", "uid")}
         whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": identity, "status": status}
         try:
             written = await self._api.apply(WEBHOOKENDPOINTS, whole, subresource="status")
-            # The answer carries what a user changed meanwhile; when the watch tells of that, it is no longer news.
-            self._population.put(written, ours=_declared(written) == _declared(manifest))
+            self._population.put(written, ours=True)
         except ApiError as error:
             await self._outdated(WEBHOOKENDPOINTS, None, manifest, error)
             raise _translated(error) from None
@@ -288,12 +302,6 @@ class ApiServerCluster:
             mirror.wrote(found)
         else:
             mirror.deleted(obj)
-
-
-def _declared(manifest: Object) -> tuple[object, ...]:
-    """Return what is not ours to write about an endpoint."""
-    told = meta(manifest)
-    return manifest.get("spec"), *(told.get(k) for k in ("labels", "annotations", "finalizers", "deletionTimestamp"))
 
 
 def _role(obj: Object) -> str | None:
