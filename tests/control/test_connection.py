@@ -117,6 +117,18 @@ def test_an_owner_that_somebody_added_stays(stage: Stage, told: dict[str, bytes]
     assert {r["kind"] for r in secret["metadata"]["ownerReferences"]} == {"ConfigMap", "WebhookEndpoint"}
 
 
+def test_its_owner_is_restored_where_somebody_took_it_away(stage: Stage, told: dict[str, bytes]) -> None:
+    secret = stage.world.get("Secret", TEAM, NAME)
+    assert secret is not None
+    owners = secret["metadata"]["ownerReferences"]
+    stage.edit("Secret", NAME, metadata={**secret["metadata"], "ownerReferences": []})
+    assert stage.settle() == RESTORED
+    secret = stage.world.get("Secret", TEAM, NAME)
+    assert secret is not None
+    assert secret["metadata"]["ownerReferences"] == owners
+    assert stage.connection() == told
+
+
 def test_it_is_restored_even_while_no_receiver_is_ready(stage: Stage, told: dict[str, bytes]) -> None:
     stage.receivers.ready = 0
     stage.world.drop("Secret", TEAM, NAME)

@@ -86,12 +86,14 @@ def test_an_http_route_leads_exactly_one_path_of_one_host_to_the_receivers(gatew
     (route,) = gateway.routes()
     assert route["kind"] == "HTTPRoute"
     assert route["spec"] == {
-        "parentRefs": [{"name": "public"}],
+        "parentRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}],
         "hostnames": ["hooks.example.com"],
         "rules": [
             {
                 "matches": [{"path": {"type": "Exact", "value": f"/h/{gateway.binding().segment}"}}],
-                "backendRefs": [{"name": "hookgate-receiver", "port": 80}],
+                "backendRefs": [
+                    {"group": "", "kind": "Service", "name": "hookgate-receiver", "port": 80, "weight": 1}
+                ],
             }
         ],
     }

@@ -12,7 +12,7 @@ from typing import Any
 
 from hookgate.config.platform import Exposure, Host
 from hookgate.control import keys as keyring
-from hookgate.control.objects import meta, owned_by
+from hookgate.control.objects import belongs_to, meta, owned_by
 from hookgate.control.values import Finding, Object, Observed, Serve
 from hookgate.model.binding import Binding, Key
 from hookgate.model.conditions import ConditionType
@@ -176,7 +176,7 @@ def open_url_stays_unshown(case: Case) -> Finding | None:
 def secret_name_is_free(case: Case) -> Finding | None:
     """The connection Secret's name belongs to nobody else."""
     found = case.connection
-    if found is None or owned_by(found, case.endpoint.uid) or case.adopts:
+    if found is None or belongs_to(found, case.endpoint.uid) or case.adopts:
         return None
     return _unresolved(
         "SecretNameTaken",

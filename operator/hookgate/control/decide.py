@@ -19,12 +19,12 @@ from hookgate.control.keys import current, previous_secrets
 from hookgate.control.next_binding import effective_state, next_binding
 from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
 from hookgate.control.status import Outcome, invalid, status_of
+from hookgate.control.understood import understand
 from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.binding import Binding, UndecodableBinding
 from hookgate.model.endpoint import FINALIZER, InvalidSpec, State, WebhookEndpoint
-from hookgate.model.parse import parse_endpoint
-from hookgate.scheme.presets import resolve
+from hookgate.scheme.presets import Resolved, Unresolvable
 
 
 def decide(observed: Observed) -> Plan:
@@ -33,15 +33,15 @@ def decide(observed: Observed) -> Plan:
     if objects.meta(manifest).get("deletionTimestamp"):
         return teardown(observed)
     try:
-        endpoint = parse_endpoint(manifest)
+        endpoint, scheme = understand(manifest, observed.presets)
     except InvalidSpec as error:
         return _unreadable(observed, str(error))
     if endpoint.spec.state is State.ABSENT:
         return absent(observed, endpoint)
-    return _present(_case(observed, endpoint))
+    return _present(_case(observed, endpoint, scheme))
 
 
-def _case(observed: Observed, endpoint: WebhookEndpoint) -> Case:
+def _case(observed: Observed, endpoint: WebhookEndpoint, scheme: Resolved | Unresolvable) -> Case:
     found, garbled = _read_binding(observed.binding)
     left, _ = _read_binding(observed.retained)
     adopts = left is not None and left.namespace == endpoint.namespace
@@ -50,7 +50,7 @@ def _case(observed: Observed, endpoint: WebhookEndpoint) -> Case:
     return Case(
         observed=observed,
         endpoint=endpoint,
-        scheme=resolve(endpoint.spec.auth, observed.presets),
+        scheme=scheme,
         host=_choose_host(observed, endpoint, found),
         binding=found,
         garbled=garbled,
@@ -205,9 +205,9 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
         steps.append(Step(verb=Verb.REPLACE, object=objects.adopted(wanted, found)))
     elif case.adopts and case.observed.retained is not None:
         steps.append(Step(verb=Verb.DELETE, object=case.observed.retained))
-    elif confirmed and objects.owned_by(found, case.endpoint.uid) and objects.differs(wanted, found):
+    elif confirmed and objects.belongs_to(found, case.endpoint.uid) and objects.differs(wanted, found):
         steps.append(_repair(wanted, found))
-    if confirmed and (found is None or objects.owned_by(found, case.endpoint.uid)):
+    if confirmed and (found is None or objects.belongs_to(found, case.endpoint.uid)):
         others = [s for s in case.observed.connections if s is not found]
         steps += [Step(verb=Verb.DELETE, object=s) for s in others if objects.owned_by(s, case.endpoint.uid)]
     return steps

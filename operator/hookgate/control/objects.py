@@ -51,6 +51,13 @@ def owned_by(obj: Object, uid: str) -> bool:
     return any(ref.get("uid") == uid for ref in meta(obj).get("ownerReferences") or ())
 
 
+def belongs_to(obj: Object, uid: str) -> bool:
+    """Tell whether a Secret is the connection Secret of ``uid``: by its owner reference or, where that was taken away,
+    by our labels. Enough to put it right; to delete a Secret, only the owner reference counts."""
+    found = meta(obj).get("labels") or {}
+    return owned_by(obj, uid) or (found.get(LABEL_ROLE) == ROLE_CONNECTION and found.get(LABEL_UID) == uid)
+
+
 def secret_data(obj: Object) -> dict[str, bytes]:
     """Return a Secret's data decoded; members that are not base64 are left out, for their value means nothing."""
     decoded = {}
@@ -256,14 +263,19 @@ def _http_route(
 ) -> dict[str, Any]:
     rule = {
         "matches": [{"path": {"type": "Exact", "value": PATH_PREFIX + segment}} for segment in segments],
-        "backendRefs": [{"name": config.service_name, "port": config.service_port}],
+        # The server's defaults are spelled out: what we do not name is not ours, and nobody would put it right.
+        "backendRefs": [
+            {"group": "", "kind": "Service", "name": config.service_name, "port": config.service_port, "weight": 1}
+        ],
     }
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
         "metadata": _route_meta(uid, host, namespace),
         "spec": {
-            "parentRefs": [dict(ref) for ref in host.parent_refs],
+            "parentRefs": [
+                {"group": "gateway.networking.k8s.io", "kind": "Gateway", **ref} for ref in host.parent_refs
+            ],
             "hostnames": [host.name],
             "rules": [rule],
         },
