@@ -91,9 +91,7 @@ def test_an_http_route_leads_exactly_one_path_of_one_host_to_the_receivers(gatew
         "rules": [
             {
                 "matches": [{"path": {"type": "Exact", "value": f"/h/{gateway.binding().segment}"}}],
-                "backendRefs": [
-                    {"group": "", "kind": "Service", "name": "hookgate-receiver", "port": 80, "weight": 1}
-                ],
+                "backendRefs": [{"group": "", "kind": "Service", "name": "hookgate-receiver", "port": 80, "weight": 1}],
             }
         ],
     }
