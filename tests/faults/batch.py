@@ -51,7 +51,7 @@ def calm(team: Team) -> bool:
     now = time.monotonic()
     mine = [e for e in team.stand.proxy.log[-4000:] if e.asked.team == team.namespace and e.asked.writes]
     mine = [e for e in mine if e.asked.client not in team.stand.proxy.dead]
-    return all(e.ended and now - e.ended > _CALM_S for e in mine)
+    return all(e.fate == "hangs" or (e.ended and now - e.ended > _CALM_S) for e in mine)
 
 
 def together(

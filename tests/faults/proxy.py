@@ -38,8 +38,6 @@ class Proxy:
         self.rules: list[Rule] = []
         self.losses: list[Lose] = []
         self.past: Past | None = None
-        #: Of every watch for which this says yes nothing more is passed on, and nobody is told.
-        self.silent: Callable[[Asked], bool] = lambda _: False
         #: Clients whose requests are no longer passed on: those of a killed process that are still on their way.
         self.dead: set[str] = set()
         self._server = server
@@ -47,6 +45,7 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._streams: dict[asyncio.Queue[bytes | None], Asked] = {}
+        self._silent: set[asyncio.Queue[bytes | None]] = set()
         self._runners: list[web.ServerRunner] = []
 
     def __enter__(self) -> Proxy:
@@ -88,7 +87,7 @@ class Proxy:
     def clear(self) -> None:
         """Forget all rules, and speak of the present."""
         self.rules, self.losses = [], []
-        self.silent = lambda _: False
+        self._silent.clear()
         if self.past is not None:
             self._loop.call_soon_threadsafe(self.past.over.set)
             self.past = None
@@ -97,9 +96,15 @@ class Proxy:
         """End the open watches for which ``where`` says yes, as a dying server does; return how many."""
         return self._into_streams(None, where)
 
-    def inject(self, event: dict[str, Any], where: Callable[[Asked], bool] = lambda _: True) -> int:
-        """Tell an event on open watches that the API server never told; return on how many."""
-        return self._into_streams(json.dumps(event).encode(), where)
+    def silence_streams(self, where: Callable[[Asked], bool] = lambda _: True) -> int:
+        """Pass nothing more on, on the watches that are open now, and leave them open; return how many."""
+        found = {queue for queue, asked in list(self._streams.items()) if where(asked)}
+        self._silent |= found
+        return len(found)
+
+    def inject(self, event: dict[str, Any] | bytes, where: Callable[[Asked], bool] = lambda _: True) -> int:
+        """Tell an event, or a line that is none, on open watches; the API server knows nothing of it."""
+        return self._into_streams(event if isinstance(event, bytes) else json.dumps(event).encode(), where)
 
     def open_streams(self, client: str | None = None) -> list[str]:
         """The names of the watches that are open now."""
@@ -268,19 +273,23 @@ class Proxy:
                 line = getting.result()
                 if line is None:
                     break
-                if self.silent(entry.asked):
+                if queue in self._silent:
                     continue
                 for each in await self._fate_of(line, entry):
                     await response.write(each + b"\n")
         finally:
             del self._streams[queue]
+            self._silent.discard(queue)
             reading.cancel()
             gone.cancel()
             _cut(request)
 
     async def _fate_of(self, line: bytes, entry: Entry) -> tuple[bytes, ...]:
         """What is told in the place of an event."""
-        event = json.loads(line)
+        try:
+            event = json.loads(line)
+        except ValueError:
+            return (line,)
         obj, stream = event.get("object") or {}, entry.asked.stream
         if entry.asked.resource == "webhookendpoints":
             self.teams.learn(obj)

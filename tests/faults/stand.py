@@ -58,6 +58,21 @@ class Stand:
             self._kubeconfigs[client] = made.rename(self.folder / f"kubeconfig-{client}")
         return self._kubeconfigs[client]
 
+    def renew_tokens(self) -> None:
+        """Make the tokens of all processes invalid, and put new ones where the old ones were."""
+        for account in ("hookgate-operator", "hookgate-receiver"):
+            path = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts"
+            found = self.admin.send("GET", f"{path}/{account}").body
+            self.admin.send("DELETE", f"{path}/{account}")
+            kept = {key: found["metadata"].get(key) for key in ("name", "namespace", "labels")}
+            self.admin.send("POST", path, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": kept})
+            token = self.cluster.token_for(SYSTEM, account)
+            for client, file in self._kubeconfigs.items():
+                if (client == "receiver") == (account == "hookgate-receiver"):
+                    document = yaml.safe_load(file.read_text())
+                    document["users"][0]["user"]["token"] = token
+                    file.write_text(yaml.safe_dump(document))
+
     def start_operator(
         self, *, lease: dict[str, float] | None = None, resync: float = 300.0, client: str | None = None
     ) -> Operator:
@@ -170,7 +185,7 @@ class Stand:
             mine = [e for e in recent if e.asked.writes and e.asked.resource != "leases"]
             mine = [e for e in mine if team in (None, e.asked.team) and e.asked.client not in self.proxy.dead]
             now = time.monotonic()
-            return all(e.ended and now - e.ended > seconds for e in mine)
+            return all(e.fate == "hangs" or (e.ended and now - e.ended > seconds) for e in mine)
 
         self.wait(silent, "nothing more to be written")
 
