@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 #: Fixtures that start a control plane, with the xdist group of the tests that share it.
-_GROUPS = {"control_plane": "cluster", "operated": "operator"}
+_GROUPS = {"control_plane": "cluster", "operated": "operator", "tenants": "tenants"}
 
 
 def pytest_configure(config: pytest.Config) -> None:

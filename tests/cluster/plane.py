@@ -96,10 +96,18 @@ class Plane:
     ``history`` has every version of every endpoint, a little after it was written.
     """
 
-    def __init__(self, folder: Path, cluster: ControlPlane, configuration: dict[str, Any], ports: list[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        cluster: ControlPlane,
+        configuration: dict[str, Any],
+        ports: list[int],
+        operator_options: tuple[str, ...] = (),
+    ) -> None:
         self.folder = folder
         self.cluster = cluster
         self.configuration = configuration
+        self._operator_options = operator_options
         self.public, self.private, self.health = ports
         self.config_file = folder / "hookgate.yaml"
         self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token, keep=True)
@@ -120,7 +128,7 @@ class Plane:
     def operator_with(self, name: str, config: Path, kubeconfig: Path, port: int | None = None) -> Program:
         """An operator, not yet started; its log is ``name``.log."""
         health = f"127.0.0.1:{port or free_port()}"
-        options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health)
+        options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options)
         return self._program(name, "-m", "hookgate", "operator", *options)
 
     def _program(self, name: str, *arguments: object) -> Program:
@@ -261,9 +269,9 @@ def audited(folder: Path) -> list[str]:
     ]
 
 
-def installed(cluster: ControlPlane) -> None:
-    """Apply the kustomize base as shipped and wait until the new kind is served."""
-    command = [str(cluster.binaries.path("kubectl")), "kustomize", str(ROOT / "manifests" / "base")]
+def installed(cluster: ControlPlane, kustomization: str = "base") -> None:
+    """Apply a kustomization as shipped and wait until the new kind is served."""
+    command = [str(cluster.binaries.path("kubectl")), "kustomize", str(ROOT / "manifests" / kustomization)]
     cluster.apply(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     cluster.install_crds(ROOT / "crds")
     # The garbage collector learns of new kinds when it starts, or up to half a minute later.
