@@ -212,6 +212,8 @@ def differs(wanted: Object, found: Object) -> bool:
 
 
 def _covers(wanted: Any, found: Any) -> bool:
+    if wanted == found:
+        return True
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
             k in found and (_holds(v, found[k]) if k == "ownerReferences" else _covers(v, found[k]))
@@ -223,7 +225,7 @@ def _covers(wanted: Any, found: Any) -> bool:
             and len(wanted) == len(found)
             and all(_covers(w, f) for w, f in zip(wanted, found, strict=True))
         )
-    return bool(wanted == found)
+    return False
 
 
 def _holds(wanted: Any, found: Any) -> bool:

@@ -35,6 +35,7 @@ class Truth(StrEnum):
 
 #: Conditions that are told only while they are True.
 ABNORMAL = frozenset({ConditionType.RECONCILING, ConditionType.STALLED})
+_PLACE = {kind: place for place, kind in enumerate(ConditionType)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +69,7 @@ def merge(current: Iterable[Mapping[str, Any]], desired: Iterable[Condition], no
     """
     known = {c.get("type"): c for c in current}
     placed = []
-    for condition in sorted(desired, key=lambda c: list(ConditionType).index(c.type)):
+    for condition in sorted(desired, key=lambda c: _PLACE[c.type]):
         if condition.type in ABNORMAL and condition.status is not Truth.TRUE:
             continue
         before = known.get(condition.type.value)
