@@ -154,3 +154,22 @@ def test_names_are_told_apart_by_namespace(seen: Seen) -> None:
     seen.mirror.observe("ADDED", obj("u", 1, namespace="n"))
     seen.mirror.observe("ADDED", obj("v", 1, namespace="m"))
     assert len(seen.mirror) == 2
+
+
+def test_a_list_of_one_namespace_says_nothing_about_the_others(seen: Seen) -> None:
+    for each in (obj("u", 1, namespace="n"), obj("v", 2, namespace="m"), obj("w", 3, name="y", namespace="n")):
+        seen.mirror.wrote(each)
+    seen.mirror.replace([obj("w", 3, name="y", namespace="n")], namespace="n")
+    assert (seen.mirror.get("n", "x"), seen.mirror.get("m", "x"), seen.woken) == (
+        None,
+        obj("v", 2, namespace="m"),
+        ["u"],
+    )
+
+
+def test_a_list_of_one_namespace_leaves_deletions_in_the_others_awaited(seen: Seen) -> None:
+    seen.mirror.wrote(obj("u", 5, namespace="m"))
+    seen.mirror.deleted(obj("u", 5, namespace="m"))
+    seen.mirror.replace([], namespace="n")
+    seen.mirror.observe("MODIFIED", obj("u", 6, namespace="m"))
+    assert len(seen.mirror) == 0

@@ -193,3 +193,12 @@ def test_an_endpoint_is_kept_without_what_nobody_reads(everybody: Population) ->
         **told,
         "metadata": {**told["metadata"], "annotations": {"team": "a"}},
     }
+
+
+def test_a_list_of_one_namespace_says_nothing_about_the_others(everybody: Population) -> None:
+    """Each is listed on its own where rights are given in each on its own."""
+    everybody.put(endpoint("a"))
+    everybody.replace([], "team-b")
+    assert len(everybody) == 1
+    everybody.replace([], "team-a")
+    assert len(everybody) == 0
