@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import cache
+from urllib.parse import quote_plus
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -257,10 +258,12 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "circleci": lambda: body_in_hex("circleci-signature", "v1="),
     "clickup": lambda: body_in_hex("X-Signature"),
     "cloudflare-stream": lambda: stripe_like("Webhook-Signature", "time={time},sig1={mac}"),
+    "cloudevents": lambda: token("Authorization", "Bearer "),
     "customer-io": lambda: versioned("X-CIO-Signature", "X-CIO-Timestamp", ""),
     "discord": discord,
     "docusign": docusign,
     "dropbox": lambda: body_in_hex("X-Dropbox-Signature"),
+    "event-grid": lambda: Call(headers={}, secret=TEXT, query=b"code=" + quote_plus(TEXT).encode()),
     "forgejo": lambda: body_in_hex("X-Forgejo-Signature"),
     "front": lambda: timed("X-Front-Signature", "X-Front-Request-Timestamp", b64(b"%d000:" % NOW + BODY), f"{NOW}000"),
     "gitea": lambda: body_in_hex("X-Gitea-Signature"),
@@ -286,6 +289,7 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "mux": lambda: stripe_like("Mux-Signature", "t={time},v1={mac}"),
     "nexus": lambda: body_in_hex("X-Nexus-Webhook-Signature", algorithm="sha1"),
     "notion": lambda: body_in_hex("X-Notion-Signature", "sha256="),
+    "nylas": lambda: body_in_hex("X-Nylas-Signature"),
     "okta": lambda: token("Authorization"),
     "onfleet": lambda: hex_keyed("X-Onfleet-Signature", "sha512"),
     "paddle": lambda: stripe_like("Paddle-Signature", "ts={time};h1={mac}", b":"),
@@ -320,6 +324,7 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "webflow": lambda: timed("x-webflow-signature", "x-webflow-timestamp", hexed(b"%d000:" % NOW + BODY), f"{NOW}000"),
     "woocommerce": lambda: body_in_base64("X-WC-Webhook-Signature"),
     "workos": lambda: stripe_like("WorkOS-Signature", "t={time}, v1={mac}", scale=1000),
+    "x": lambda: body_in_base64("x-twitter-webhooks-signature", "sha256="),
     "xero": lambda: body_in_base64("x-xero-signature"),
     "zendesk": zendesk,
     "zoom": lambda: versioned("x-zm-signature", "x-zm-request-timestamp"),

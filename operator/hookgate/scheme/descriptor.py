@@ -182,6 +182,77 @@ class BodyDigest:
     encoding: Encoding
 
 
+class Method(StrEnum):
+    """The methods with which senders try an endpoint."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    OPTIONS = "OPTIONS"
+    POST = "POST"
+
+
+class AnswerKind(StrEnum):
+    """How a handshake is answered."""
+
+    EMPTY = "empty"
+    TEXT = "text"
+    JSON = "json"
+    HEADER = "header"
+    WEBHOOK_ORIGIN = "webhookOrigin"
+
+
+class Fill(StrEnum):
+    """What a member of a JSON answer is made of, if it is no constant."""
+
+    VALUE = "value"
+    HMAC = "hmac"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Something has to stand at ``place``: exactly ``equals``, or with None anything."""
+
+    place: Place
+    equals: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HmacRule:
+    """How the HMAC of a handshake's value is written; key and algorithm are the scheme's own."""
+
+    encoding: Encoding
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """``header`` is for HEADER, ``members`` for JSON, ``origins`` and ``rate`` (calls a minute) for WEBHOOK_ORIGIN."""
+
+    kind: AnswerKind
+    header: str = ""
+    members: tuple[tuple[str, Fill | str | int], ...] = ()
+    origins: tuple[str, ...] = ()
+    rate: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandshakeRule:
+    """One question that a sender asks before it delivers, and the answer; answered here, never delivered.
+
+    It is this question when the method is ``method``, every condition of ``when`` holds and something stands at
+    ``value``. ``authenticated``: only a call that the scheme has verified is answered. ``verify_token``: the place of
+    the token that `hookgate.scheme.handshake.verify_token` derives.
+    """
+
+    method: Method
+    answer: Answer
+    when: tuple[Condition, ...] = ()
+    authenticated: bool = False
+    verify_token: Place | None = None
+    value: Place | None = None
+    hmac: HmacRule | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
     """One scheme, checked. Members that a type does not have keep their defaults."""
@@ -198,6 +269,7 @@ class Descriptor:
     body_digest: BodyDigest | None = None
     delivery_id: Place | None = None
     event_type: Place | None = None
+    handshake: tuple[HandshakeRule, ...] = ()
 
     @property
     def signs(self) -> bool:

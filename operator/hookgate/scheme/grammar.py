@@ -50,6 +50,7 @@ from hookgate.scheme.descriptor import (
     SchemeType,
     TimestampRule,
 )
+from hookgate.scheme.handshake_rules import parse_rules
 
 _E = TypeVar("_E", bound=StrEnum)
 _V = TypeVar("_V")
@@ -61,7 +62,7 @@ _ALGORITHM_PREFIX = re.compile(r"(?:hmac[-_]?)?(sha1|sha256|sha512)=", re.ASCII)
 MAX_TOLERANCE = 86_400
 
 
-_COMMON = {"type", "deliveryId", "eventType"}
+_COMMON = {"type", "deliveryId", "eventType", "handshake"}
 _PLACED = _COMMON | {"header", "source", "prefix"}
 _SIGNED = _PLACED | {"format", "algorithm", "encoding", "key", "timestamp", "message", "bodyDigest"}
 _MEMBERS: Final[Mapping[SchemeType, set[str]]] = {
@@ -91,6 +92,7 @@ def parse(document: Mapping[str, Any]) -> Descriptor:
     common: dict[str, Any] = {
         "delivery_id": _optional(document, "deliveryId", lambda v, at: _place(v, at, _NOTES)),
         "event_type": _optional(document, "eventType", lambda v, at: _place(v, at, _NOTES)),
+        "handshake": parse_rules(document.get("handshake"), kind, _place),
     }
     if kind is SchemeType.NONE:
         return Descriptor(type=kind, **common)
