@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from hookgate.receiver.delivery import deliver
 from hookgate.receiver.forward import Target, parse_target
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.respond import Delivered, Delivery
@@ -126,7 +127,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def post(pool: ConnectionPool, target: Target, body: bytes = b"{}") -> Delivery:
     """Deliver one call with one header."""
-    return await pool.deliver(target, [(b"x-event", b"push")], b"", body)
+    return await deliver(pool, target, [(b"x-event", b"push")], b"", body)
 
 
 Run = Callable[[Callable[[], Awaitable[Any]]], Any]

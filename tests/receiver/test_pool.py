@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from hookgate.receiver.delivery import deliver
 from hookgate.receiver.forward import parse_target
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
 from tests.receiver.scripted import (
@@ -34,7 +35,7 @@ def test_a_request_is_written_as_it_was_given(run: Run) -> None:
     async def main() -> bytes:
         async with Scripted(serve_all).running() as target, pooling() as pool:
             headers = [(b"x-a", b"1"), (b"x-a", b"\xff\xfe"), (b"x-empty", b"")]
-            await pool.deliver(target.target, headers, b"q=%20", b"\x00body")
+            await deliver(pool, target.target, headers, b"q=%20", b"\x00body")
             return target.requests[0].replace(target.target.authority.encode(), b"TARGET")
 
     assert run(main) == (
@@ -48,7 +49,7 @@ def test_a_header_that_is_more_than_one_line_is_never_sent(run: Run, value: byte
     async def main() -> int:
         async with Scripted(serve_all).running() as target, pooling() as pool:
             with pytest.raises(ValueError, match="one line"):
-                await pool.deliver(target.target, [(b"x", value)], b"", b"")
+                await deliver(pool, target.target, [(b"x", value)], b"", b"")
             return target.connections
 
     assert run(main) == 0
@@ -253,7 +254,7 @@ def test_an_answer_that_overtakes_its_request_is_passed_on_and_ends_the_connecti
 
 def test_idle_connections_are_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hookgate.receiver.pool._IDLE_SECONDS", 0.0)
-    monkeypatch.setattr("hookgate.receiver.pool._SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr("hookgate.receiver.pool._LOOK_SECONDS", 0.01)
 
     async def main() -> Delivery:
         async with Scripted(serve_all).running() as target, pooling() as pool:

@@ -141,19 +141,21 @@ class Calls:
         call.key_id = verdict.key_id
         return None
 
-    async def deliver(self, call: Call, body: bytes) -> Refusal | Reply:
-        """Attempt one delivery of an authentic call."""
+    def deliver(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
+        """Attempt one delivery of an authentic call, and call ``done`` once, perhaps before this returns."""
         entry = call.entry
         assert entry.target is not None, "judge() has refused calls without a target"
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
+
+        def delivered(delivery: Delivery) -> None:
+            self._journal.target.observe(time.perf_counter() - started)
+            done(_relayed(call, delivery))
+
         try:
-            headers = end_to_end(call.headers, entry.credentials)
-            delivery = await self._deliverer.deliver(entry.target, headers, query, body)
+            self._deliverer.begin(entry.target, end_to_end(call.headers, entry.credentials), query, body, delivered)
         except Exception as error:
-            return self._failed(call, error)
-        self._journal.target.observe(time.perf_counter() - started)
-        return _relayed(call, delivery)
+            done(self._failed(call, error))
 
     def settle(self, call: Call, outcome: Refusal | Reply, status: int) -> None:
         """Give back what the call held and write down what became of it, before the answer goes out.

@@ -13,15 +13,17 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
+from hookgate.receiver.delivery import Done
 from hookgate.receiver.dialer import Dialer
 from hookgate.receiver.forward import Target, request_target
-from hookgate.receiver.respond import Delivery, Undelivered
+from hookgate.receiver.respond import Undelivered
 from hookgate.receiver.upstream import Connection
 
 #: Idle connections are given up before common servers close them (2 s and more), since a call that meets a connection
 #: which is just being closed fails, and is not repeated.
 _IDLE_SECONDS = 1.5
-_SWEEP_SECONDS = 0.5
+#: How often deadlines and idle connections are looked at, and so how late a timeout may be.
+_LOOK_SECONDS = 0.05
 #: A connection that was idle for less is taken as it is: asking the system whether it still lives costs a system call,
 #: and what came in longer ago than this the event loop has seen by itself.
 _SURELY_ALIVE_SECONDS = 0.01
@@ -41,77 +43,97 @@ class ConnectionPool:
         self._limit, self._max = max_response_bytes, max_connections
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(loopback=loopback)
-        self._places = asyncio.Semaphore(max_connections)
         self._idle: dict[_Place, deque[Connection]] = {}
         self._open: dict[Connection, _Place] = {}
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._dialling = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.TimerHandle | None = None
 
     @property
     def connections(self) -> int:
         """Open connections, idle ones included."""
         return len(self._open)
 
-    async def deliver(
-        self, target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, body: bytes
-    ) -> Delivery:
-        """See `Deliverer`."""
+    def begin(
+        self, target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, body: bytes, done: Done
+    ) -> None:
+        """See `Deliverer`. Raises ValueError for a header that is not one line."""
         head = _head(target, headers, query, len(body))
         deadline = self._loop.time() + target.timeout
         place = (target.scheme, target.host, target.port, target.ca)
-        if self._places.locked():
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._places.acquire()
-            except TimeoutError:
-                return Undelivered.TIMEOUT
-        else:
-            await self._places.acquire()
-        try:
-            connection = self._take(place) or await self._dial(place, deadline)
-            if isinstance(connection, Undelivered):
-                return connection
-            return await self._exchange(connection, head, body, deadline)
-        finally:
-            self._places.release()
+        connection = self._take(place)
+        if connection is not None:
+            connection.exchange(head, body, deadline, done)
+            return
+        task = self._loop.create_task(self._begin_anew(place, head, body, deadline, done))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
     async def close(self) -> None:
         """See `Deliverer`."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+        for task in list(self._starting):
+            task.cancel()
         for connection in list(self._open):
             connection.abort()
 
-    async def _exchange(self, connection: Connection, head: bytes, body: bytes, deadline: float) -> Delivery:
-        answer = connection.exchange(head, body)
-        expiry = self._loop.call_at(deadline, connection.abort, Undelivered.TIMEOUT)
-        try:
-            return await answer
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
-        finally:
-            expiry.cancel()
-
-    async def _dial(self, place: _Place, deadline: float) -> Connection | Undelivered:
-        if len(self._open) >= self._max:
-            self._give_one_up()
-        make = partial(Connection, limit=self._limit, released=self._released)
+    async def _begin_anew(self, place: _Place, head: bytes, body: bytes, deadline: float, done: Done) -> None:
+        """Do what takes time: wait for a turn, dial."""
         try:
             async with asyncio.timeout_at(deadline):
-                connection = await self._dialer.dial(*place, make)
+                connection = await self._connect(place)
         except TimeoutError:
-            return Undelivered.TIMEOUT
+            done(Undelivered.TIMEOUT)
         except (OSError, ValueError, RuntimeError):
             # ValueError: a host that cannot be one. RuntimeError: uvloop's word for some failures to connect.
-            return Undelivered.REFUSED
-        if connection.ended:
-            return Undelivered.REFUSED
-        self._open[connection] = place
+            done(Undelivered.REFUSED)
+        except asyncio.CancelledError:
+            done(Undelivered.REFUSED)
+            raise
+        else:
+            connection.exchange(head, body, deadline, done)
+
+    async def _connect(self, place: _Place) -> Connection:
+        """Return a connection as soon as the bound allows. Raises what `Dialer.dial` raises."""
+        while len(self._open) + self._dialling >= self._max:
+            if self._give_one_up():
+                break
+            await self._turn()
+            connection = self._take(place)
+            if connection is not None:
+                return connection
+        self._dialling += 1
+        try:
+            make = partial(Connection, limit=self._limit, released=self._released)
+            connection = await self._dialer.dial(*place, make)
+        except BaseException:
+            self._next()
+            raise
+        finally:
+            self._dialling -= 1
+        if not connection.ended:
+            self._open[connection] = place
+        if self._looking is None:
+            self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
         return connection
+
+    async def _turn(self) -> None:
+        turn: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._next()  # it came too late for this one
+            raise
 
     def _take(self, place: _Place) -> Connection | None:
         """Return the connection that was used last and still lives."""
         idle = self._idle.get(place)
+        if not idle:
+            return None
         now = self._loop.time()
         while idle:
             connection = idle.pop()
@@ -130,38 +152,51 @@ class ConnectionPool:
             if idle is None:
                 idle = self._idle[place] = deque()
             idle.append(connection)
-            if self._sweeping is None:
-                self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
-            return
-        del self._open[connection]
-        with contextlib.suppress(KeyError, ValueError):
-            self._idle[place].remove(connection)
+        else:
+            del self._open[connection]
+            with contextlib.suppress(KeyError, ValueError):
+                self._idle[place].remove(connection)
+        if self._waiting:
+            self._next()
 
-    def _sweep(self) -> None:
-        """Close what has been idle for too long, and look again as long as anything is idle."""
-        self._sweeping = None
-        before = self._loop.time() - _IDLE_SECONDS
+    def _next(self) -> None:
+        """Let one of those who wait look again."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+
+    def _look(self) -> None:
+        """End what has run out of time, and look again as long as anything is open."""
+        self._looking = None
+        now = self._loop.time()
+        for connection in [each for each in self._open if each.deadline <= now]:
+            connection.abort(Undelivered.TIMEOUT)
         for place, idle in list(self._idle.items()):
-            while idle and idle[0].idle_since <= before:
+            while idle and idle[0].idle_since <= now - _IDLE_SECONDS:
                 idle.popleft().abort()
             if not idle:
                 del self._idle[place]
-        if self._idle:
-            self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
+        if self._open:
+            self._looking = self._loop.call_later(_LOOK_SECONDS, self._look)
 
-    def _give_one_up(self) -> None:
+    def _give_one_up(self) -> bool:
         """Close the connection that has been idle longest, whatever its target: the places are for those in use."""
-        waiting = [idle for idle in self._idle.values() if idle]
-        if waiting:
-            min(waiting, key=lambda idle: idle[0].idle_since).popleft().abort()
+        rested = [idle for idle in self._idle.values() if idle]
+        if rested:
+            min(rested, key=lambda idle: idle[0].idle_since).popleft().abort()
+        return bool(rested)
+
+
+_line = b"%s: %s\r\n".__mod__
 
 
 def _head(target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, length: int) -> bytes:
     """Return the request's head. Raises ValueError for a line that would not stay one."""
     first = f"POST {request_target(target, query)} HTTP/1.1\r\nhost: {target.authority}\r\ncontent-length: {length}\r\n"
-    lines = [b"%s: %s\r\n" % pair for pair in headers]
-    head = b"".join((first.encode("ascii"), *lines, b"\r\n"))
-    ends = len(lines) + 4
+    head = b"".join((first.encode("ascii"), *map(_line, headers), b"\r\n"))
+    ends = len(headers) + 4
     if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
         raise ValueError("a header of the request is not one line")
     return head

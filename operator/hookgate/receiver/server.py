@@ -43,7 +43,12 @@ class PublicApp:
             await _refuse(send, receive, outcome, runs_out=not isinstance(body, Refusal) or ends_soon(headers))
 
     async def _judged(self, call: Call, body: bytes) -> Refusal | Reply:
-        return self._calls.judge(call, body) or await self._calls.deliver(call, body)
+        judged = self._calls.judge(call, body)
+        if judged is not None:
+            return judged
+        answer: asyncio.Future[Refusal | Reply] = asyncio.get_running_loop().create_future()
+        self._calls.deliver(call, body, lambda found: None if answer.done() else answer.set_result(found))
+        return await answer
 
     async def _read(self, call: Call, receive: Receive) -> bytes | Refusal:
         """Read the whole body, counting what really comes."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from math import inf
 from typing import cast
 
 import httptools
 
+from hookgate.receiver.delivery import Done
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
 
 #: An answer's head has at most so many headers and, as they are counted as they come, roughly so many bytes.
@@ -33,8 +35,9 @@ class Connection(asyncio.Protocol):
     """A protocol for ``loop.create_connection``. One exchange at a time."""
 
     __slots__ = (
-        "_answer", "_body", "_complete", "_headers", "_in_head", "_limit", "_parser", "_persistent", "_raw",
-        "_released", "_size", "_socket", "_status", "_too_large", "_transport", "_until_end", "ended", "idle_since",
+        "_body", "_complete", "_done", "_headers", "_in_head", "_limit", "_parser", "_persistent", "_raw",
+        "_released", "_size", "_socket", "_status", "_too_large", "_transport", "_until_end", "deadline", "ended",
+        "idle_since",
     )  # fmt: skip
 
     def __init__(self, opened: socket.socket, *, limit: int, released: Callable[[Connection, bool], None]) -> None:
@@ -46,8 +49,8 @@ class Connection(asyncio.Protocol):
         self._socket, self._limit, self._released = opened, limit, released
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: asyncio.Future[Delivery] | None = None
-        self.idle_since, self.ended = 0.0, False
+        self._done: Done | None = None
+        self.idle_since, self.deadline, self.ended = 0.0, inf, False
         self._reset()
 
     def _reset(self) -> None:
@@ -77,24 +80,29 @@ class Connection(asyncio.Protocol):
             return False
         return False
 
-    def exchange(self, head: bytes, body: bytes) -> asyncio.Future[Delivery]:
-        """Send one request; the future has the answer, or why there is none. To give up, `abort`."""
+    def exchange(self, head: bytes, body: bytes, deadline: float, done: Done) -> None:
+        """Send one request; ``done`` gets the answer, or why there is none.
+
+        The owner is to `abort` when the loop's time is past ``deadline``.
+        """
+        if self.ended:
+            done(Undelivered.REFUSED)
+            return
         self._reset()
-        self._answer = answer = asyncio.get_running_loop().create_future()
+        self._done, self.deadline = done, deadline
         if len(body) <= _ONE_PIECE:
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
-        return answer
 
     def abort(self, because: Undelivered = Undelivered.REFUSED) -> None:
         """End the connection at once, and with it an exchange that is under way."""
-        self._finish(because, reusable=False)
         self._transport.abort()
+        self._finish(because, reusable=False)
 
     def data_received(self, data: bytes) -> None:
         """Called by the loop."""
-        if self._answer is None:  # nobody has asked: whatever this is, it must not be taken for the next answer
+        if self._done is None:  # nobody has asked: whatever this is, it must not be taken for the next answer
             self.abort()
             return
         self._raw += len(data)
@@ -113,7 +121,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Called by the loop. The end of the connection is the end of an answer that declares no other."""
-        if self._answer is not None and not self._in_head and self._until_end:
+        if self._done is not None and not self._in_head and self._until_end:
             self._succeed(reusable=False)
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -170,24 +178,24 @@ class Connection(asyncio.Protocol):
             self._persistent = self._parser.should_keep_alive()  # it forgets as soon as this returns
 
     def _succeed(self, reusable: bool) -> None:
-        body = self._body
-        answer = Delivered(
-            status=self._status, headers=self._headers, body=body[0] if len(body) == 1 else b"".join(body)
-        )
+        chunks, transport = self._body, self._transport
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        answer = Delivered(status=self._status, headers=self._headers, body=body)
         # An answer that overtook its request leaves a connection on which nobody knows what will be read.
-        reusable = reusable and not self._transport.is_closing() and not self._transport.get_write_buffer_size()
-        self._finish(answer, reusable=reusable)
+        reusable = reusable and not transport.is_closing() and not transport.get_write_buffer_size()
         if not reusable:
-            self._transport.close()
+            transport.close()
+        self._finish(answer, reusable=reusable)
 
     def _finish(self, delivery: Delivery, *, reusable: bool) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():
-            answer.set_result(delivery)
+        done, self._done = self._done, None
+        self.deadline = inf
         released = self._released
         if not reusable:
             self._released, self.ended = _nobody, True
         released(self, reusable)
+        if done is not None:
+            done(delivery)  # the last thing that is done here: it may begin the next exchange
 
 
 def _nobody(_connection: Connection, _reusable: bool) -> None:

@@ -71,9 +71,7 @@ class Listener:
             looking.cancel()
             for connection in list(shared.connections):
                 connection.abort()
-            for task in list(shared.tasks):
-                task.cancel()
-            await asyncio.gather(looking, *shared.tasks, return_exceptions=True)
+            await asyncio.gather(looking, return_exceptions=True)
 
     async def _drain(self) -> None:
         shared = self._shared
@@ -82,7 +80,7 @@ class Listener:
             connection.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._grace):
-                while shared.connections or shared.tasks:  # noqa: ASYNC110 -- once in a process's life
+                while shared.connections or shared.delivering:  # noqa: ASYNC110 -- once in a process's life
                     await asyncio.sleep(_DRAIN_LOOK_SECONDS)
 
     async def _look(self) -> None:

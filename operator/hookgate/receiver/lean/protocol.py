@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import cast
 
@@ -41,7 +42,7 @@ class Shared:
     loop: asyncio.AbstractEventLoop
     clock: Clock = field(default_factory=Clock)
     connections: set[Connection] = field(default_factory=set)
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    delivering: int = 0
     draining: bool = False
 
 
@@ -55,7 +56,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_blocked", "_broken", "_chunk", "_current", "_headers", "_in_head", "_in_message", "_incoming", "_linger",
-        "_max_headers", "_parser", "_queue", "_shared", "_tail", "_target", "_trailers", "_transport",
+        "_max_headers", "_parser", "_paused", "_queue", "_shared", "_tail", "_target", "_trailers", "_transport",
         "deadline",
     )  # fmt: skip
 
@@ -73,7 +74,7 @@ class Connection(asyncio.Protocol):
         #: Bytes of what is being parsed, and of an unfinished message since the piece that it began in (-1: none yet).
         self._chunk, self._tail, self._trailers = 0, -1, 0
         self._in_head, self._in_message = True, False  # in a head: also before a connection's first byte
-        self._blocked = self._broken = False
+        self._blocked = self._broken = self._paused = False
         self._linger: int | None = None  # how many bytes may still be thrown away after the last answer
         self.deadline = inf
 
@@ -121,7 +122,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Answer no more calls of a sender that does not read the answers."""
         self._blocked = True
-        self._transport.pause_reading()
+        self._pause()
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -180,7 +181,7 @@ class Connection(asyncio.Protocol):
             self._begin(request)
         else:
             self._queue.append(request)
-            self._transport.pause_reading()
+            self._pause()
 
     def on_body(self, chunk: bytes) -> None:
         """Take a piece of the body, or throw it away if the request is answered already."""
@@ -265,17 +266,18 @@ class Connection(asyncio.Protocol):
             return
         request.state = DELIVERING
         self.deadline = inf
-        task = self._shared.loop.create_task(self._deliver(request, request.call, body))
-        self._shared.tasks.add(task)
-        task.add_done_callback(self._shared.tasks.discard)
+        self._shared.delivering += 1
+        self._shared.calls.deliver(request.call, body, partial(self._delivered, request, request.call))
 
-    async def _deliver(self, request: Request, call: Call, body: bytes) -> None:
-        outcome = await self._shared.calls.deliver(call, body)
+    def _delivered(self, request: Request, call: Call, outcome: Refusal | Reply) -> None:
+        self._shared.delivering -= 1
         if isinstance(outcome, Refusal):
             self._refuse(request, outcome)
         else:
             self._relay(request, call, outcome)
-        self._advance()
+        if self._paused:
+            # Not from here: a call may be done before it is even under way, and there may be many.
+            self._shared.loop.call_soon(self._advance)
 
     def _relay(self, request: Request, call: Call, reply: Reply) -> None:
         self._shared.calls.settle(call, reply, reply.status)
@@ -338,7 +340,12 @@ class Connection(asyncio.Protocol):
         if self._broken and not self._queue and self._linger is None:
             self._malformed()
         elif not self._queue and not self._blocked:
+            self._paused = False
             self._transport.resume_reading()
+
+    def _pause(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
 
     # What goes wrong with the bytes.
 
@@ -372,7 +379,7 @@ class Connection(asyncio.Protocol):
             self._refuse(request, Refusal.MALFORMED)
         elif request is not None or self._queue:
             self._broken = True
-            self._transport.pause_reading()
+            self._pause()
         elif self._in_message and not self._in_head:
             self._transport.close()  # in the rest of a body that is answered already
         else:
