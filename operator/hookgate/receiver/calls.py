@@ -19,9 +19,10 @@ from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Load
-from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, passes, relay
+from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, passes, relay, shake
 from hookgate.receiver.table import BindingTable, Entry
-from hookgate.scheme.request import Request
+from hookgate.scheme.handshake import Handshake
+from hookgate.scheme.request import Request, Verdict
 
 _log = logging.getLogger(__name__)
 
@@ -30,14 +31,16 @@ UNKNOWN: Final = -1
 #: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
 #: A larger one, or one of unknown size, ends the connection.
 _IDLE_BODY = 65_536
+#: The reason of a call that was a sender's question before it delivers: answered here, never delivered.
+HANDSHAKE: Final = "handshake"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of one call to a known endpoint, fit for a log: no path, no secret, nothing that was sent.
 
-    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one; None when the target's answer was
-    passed on. ``target_status`` is None when the target was not asked or did not answer.
+    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one, or `HANDSHAKE`; None when the target's
+    answer was passed on. ``target_status`` is None when the target was not asked or did not answer.
     """
 
     at: float
@@ -69,6 +72,7 @@ class Call:
     target_status: int | None = None
     where: str | None = None
     skew: float | None = None
+    method: str = "POST"
 
 
 class Calls:
@@ -104,7 +108,9 @@ class Calls:
         if call.entry.refusal is not None:
             return call.entry.refusal
         if method != "POST":
-            return Refusal.WRONG_METHOD
+            if call.entry.handshake is None or method not in call.entry.handshake.methods:
+                return Refusal.WRONG_METHOD
+            call.method, call.limit = method, 0
         length = declared_length(call.headers)
         if length is None:
             return Refusal.MALFORMED
@@ -124,15 +130,36 @@ class Calls:
         call.held += size
         return None
 
-    def judge(self, call: Call, body: bytes) -> Refusal | None:
-        """Authenticate a call whose body is there; None: it may be delivered."""
-        entry = call.entry
-        started = time.perf_counter()
+    def judge(self, call: Call, body: bytes) -> Refusal | Reply | None:
+        """Answer a handshake, or authenticate a call whose body is there; None: it may be delivered."""
         try:
-            request = Request(method="POST", headers=call.headers, query=call.query, body=body)
-            verdict = authenticate(entry, request, self._clock())
+            request = Request(method=call.method, headers=call.headers, query=call.query, body=body)
+            if call.entry.handshake is None:
+                return self._authenticated(call, request)
+            return self._greeted(call, request, call.entry.handshake)
         except Exception as error:
             return self._failed(call, error)
+
+    def _greeted(self, call: Call, request: Request, handshake: Handshake) -> Refusal | Reply | None:
+        """Try the handshakes that need no proof, then authenticate, then try those that do."""
+        now = self._clock()
+        answered = handshake(request, now)
+        if answered is None:
+            if call.method != "POST" and call.method not in handshake.vouched:
+                return Refusal.WRONG_METHOD
+            refusal = self._authenticated(call, request)
+            if refusal is not None:
+                return refusal
+            answered = handshake(request, now, Verdict(accepted=True, key_id=call.key_id))
+        if answered is not None:
+            outcome = shake(answered)
+            call.reason = HANDSHAKE if isinstance(outcome, Reply) else None
+            return outcome
+        return None if call.method == "POST" else Refusal.WRONG_METHOD
+
+    def _authenticated(self, call: Call, request: Request) -> Refusal | None:
+        entry, started = call.entry, time.perf_counter()
+        verdict = authenticate(entry, request, self._clock())
         self._journal.verify.observe(time.perf_counter() - started)
         refusal = refusal_for(verdict)
         if refusal is not None or entry.target is None:
@@ -169,6 +196,8 @@ class Calls:
         now = self._clock()
         if call.reason is None:
             self._journal.accepted(call.entry, now, call.held, call.key_id)
+        elif call.reason == HANDSHAKE:
+            self._journal.greeted(call.entry, now, call.held, call.key_id)
         else:
             self._journal.refused(call.entry, call.reason, now, call.held, call.key_id, call.where, call.skew)
         if self._on_call is not None:

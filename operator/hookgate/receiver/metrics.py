@@ -26,7 +26,7 @@ from hookgate.receiver.load import Load
 from hookgate.receiver.table import BindingTable
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-ACCEPTED = "accepted"
+ACCEPTED, HANDSHAKE = "accepted", "handshake"
 _ENDPOINT = ("namespace", "name")
 _SAMPLES_IN_ONE_GO = 50
 _PAUSE_SECONDS = 0.00005
@@ -81,7 +81,7 @@ def _of_calls(pages: list[Page]) -> Iterator[Metric]:
     outcomes: dict[tuple[str, ...], int] = {}
     body_bytes: dict[tuple[str, ...], int] = {}
     for page in pages:
-        told = [(ACCEPTED, page.accepted), *list(page.refused.items())]
+        told = [(ACCEPTED, page.accepted), (HANDSHAKE, page.greeted), *list(page.refused.items())]
         for reason, count in told:
             key = (page.namespace, page.name, str(reason))
             if count:
@@ -91,7 +91,7 @@ def _of_calls(pages: list[Page]) -> Iterator[Metric]:
             body_bytes[place] = body_bytes.get(place, 0) + page.body_bytes
     yield _counter(
         "hookgate_receiver_calls",
-        "Calls by endpoint and by what became of them: accepted, or the reason for the refusal.",
+        "Calls by endpoint and by what became of them: accepted, handshake, or the reason for the refusal.",
         (*_ENDPOINT, "outcome"),
         outcomes,
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hookgate.model.binding import Binding
+from hookgate.scheme.handshake import HandshakeReply, Objection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,7 @@ class Refusal(StrEnum):
     TOO_LARGE = "body-too-large"
     TOO_SLOW = "body-too-slow"
     UNAUTHENTIC = "unauthentic"
+    FORBIDDEN = "forbidden"
     OVERLOAD = "overload"
     TARGET_FAILED = "target-failed"
     TARGET_TIMEOUT = "target-timeout"
@@ -90,6 +92,7 @@ _REPLIES = {
     Refusal.TOO_LARGE: _constant(413, "content too large"),
     Refusal.TOO_SLOW: _constant(408, "request timeout"),
     Refusal.UNAUTHENTIC: _constant(401, "unauthorized"),
+    Refusal.FORBIDDEN: _constant(403, "forbidden"),
     Refusal.OVERLOAD: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.TARGET_FAILED: _constant(502, "bad gateway"),
     Refusal.TARGET_TIMEOUT: _constant(504, "gateway timeout"),
@@ -116,6 +119,21 @@ def inactive(binding: Binding) -> Refusal:
             return Refusal.GONE
         case _:
             return Refusal.INACTIVE
+
+
+_OBJECTIONS = {
+    Objection.MALFORMED: Refusal.MALFORMED,
+    Objection.FORBIDDEN: Refusal.FORBIDDEN,
+    Objection.UNUSABLE: Refusal.UNUSABLE,
+}
+
+
+def shake(answered: HandshakeReply | Objection) -> Reply | Refusal:
+    """Return the answer to a handshake; what cannot be answered gets one of the constant ones."""
+    if isinstance(answered, Objection):
+        return _OBJECTIONS[answered]
+    length = (b"content-length", b"%d" % len(answered.body))
+    return Reply(status=answered.status, headers=(*answered.headers, length), body=answered.body)
 
 
 def passes(status: int) -> bool:

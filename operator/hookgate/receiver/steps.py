@@ -39,6 +39,7 @@ _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.TOO_LARGE: Step.SIZE,
     Refusal.TOO_SLOW: Step.BODY,
     Refusal.UNAUTHENTIC: Step.AUTHENTICITY,
+    Refusal.FORBIDDEN: Step.AUTHENTICITY,
     Refusal.OVERLOAD: Step.LOAD,
     Refusal.TARGET_FAILED: Step.TARGET,
     Refusal.TARGET_TIMEOUT: Step.TARGET,

@@ -17,6 +17,7 @@ from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, de
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, inactive
+from hookgate.scheme.handshake import Handshake, compile_handshake
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.verify import compile_verifier, credential_headers
 from hookgate.scheme.ways import credential_in_query
@@ -45,7 +46,8 @@ class Entry:
     ``served`` tells whether the binding is in force exactly as written, which is what a confirmed digest means.
     ``credentials`` are the headers that carry the sender's secret; where it stands in the query, no query is passed on.
     ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
-    ``aliases`` are the entries of such paths beside their current one.
+    ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
+    before it delivers; None where the scheme has nothing of the kind.
     """
 
     uid: str
@@ -56,6 +58,7 @@ class Entry:
     refusal: Refusal | None = None
     trouble: Trouble | None = None
     verify: Verifier | None = None
+    handshake: Handshake | None = None
     target: Target | None = None
     credentials: frozenset[bytes] = frozenset()
     credential_in_query: bool = False
@@ -111,12 +114,20 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.INVALID_TARGET)
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
+        handshake = compile_handshake(binding.auth, binding.keys)
         credentials = credential_headers(binding.auth)
         in_query = credential_in_query(binding.auth)
     except Exception as error:
         _log.warning("binding %s: auth cannot be compiled (%s)", binding.uid, type(error).__name__)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.UNVERIFIABLE)
-    return replace(idle, verify=verify, target=target, credentials=credentials, credential_in_query=in_query)
+    return replace(
+        idle,
+        verify=verify,
+        handshake=handshake,
+        target=target,
+        credentials=credentials,
+        credential_in_query=in_query,
+    )
 
 
 class BindingTable:

@@ -240,7 +240,7 @@ class Connection(asyncio.Protocol):
         if call is None:
             self._refuse(request, Refusal.UNKNOWN_PATH)
             return
-        refusal = calls.admit(call, "POST" if request.method == b"POST" else "other")
+        refusal = calls.admit(call, "POST" if request.method == b"POST" else request.method.decode("latin-1"))
         if refusal is not None:
             self._refuse(request, refusal)
             return
@@ -260,9 +260,12 @@ class Connection(asyncio.Protocol):
         chunks = request.chunks
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         request.chunks = []
-        refusal = self._shared.calls.judge(request.call, body)
-        if refusal is not None:
-            self._refuse(request, refusal)
+        outcome = self._shared.calls.judge(request.call, body)
+        if isinstance(outcome, Reply):
+            self._relay(request, request.call, outcome)
+            return
+        if outcome is not None:
+            self._refuse(request, outcome)
             return
         request.state = DELIVERING
         self.deadline = inf
