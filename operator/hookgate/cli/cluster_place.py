@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.facts import named
 from hookgate.cli.gitops import keeper_of
-from hookgate.cli.place import Change, Object
+from hookgate.cli.place import Change, Object, Unheard
 from hookgate.control.cluster import Request
-from hookgate.kube.api import SECRETS, WEBHOOKENDPOINTS, Api, ApiError, ClusterConfigError, Resource
+from hookgate.control.deployment import PRIVATE_PORT, SELECTOR
+from hookgate.kube.api import PODS, SECRETS, WEBHOOKENDPOINTS, Api, ApiError, ClusterConfigError, Resource
+from hookgate.kube.proxy import ask_pod
 
 
 @asynccontextmanager
-async def connect(*, kubeconfig: str | None, context: str | None) -> AsyncIterator[ClusterPlace]:
+async def connect(
+    *, kubeconfig: str | None, context: str | None, system_namespace: str = "hookgate-system"
+) -> AsyncIterator[ClusterPlace]:
     """Connect as kubectl would. Raises `Stop`."""
     try:
         api = await Api.connect(kubeconfig=kubeconfig, context=context)
     except ClusterConfigError as error:
         raise Stop(Exit.USAGE, f"{error}; for `hookgate serve` name --state-dir") from None
     async with api:
-        yield ClusterPlace(api)
+        yield ClusterPlace(api, system_namespace)
 
 
 class ClusterPlace:
     """See `hookgate.cli.place.Place`."""
 
-    def __init__(self, api: Api) -> None:
-        """Ask ``api``, which somebody else closes."""
-        self._api = api
+    def __init__(self, api: Api, system_namespace: str) -> None:
+        """Ask ``api``, which somebody else closes. ``system_namespace`` is where receivers run."""
+        self._api, self._system_namespace = api, system_namespace
 
     @property
     def caveat(self) -> str | None:
@@ -55,6 +61,28 @@ class ClusterPlace:
         with _told(SECRETS):
             return await self._api.get(SECRETS, request.name, request.namespace)
 
+    async def ask_receivers(self, path: str, question: object) -> list[Mapping[str, Any]]:
+        """See `Place`. The API server carries the question to the pods, for whoever may use pods/proxy."""
+        place = f"in {self._system_namespace}"
+        try:
+            pods, _ = await self._api.list(PODS, self._system_namespace, labels=SELECTOR)
+        except ApiError as error:
+            raise Unheard(f"you may not list pods {place}" if error.forbidden else str(error)) from None
+        ready = [(self._system_namespace, str(pod["metadata"]["name"])) for pod in pods if _is_ready(pod)]
+        if not ready:
+            raise Unheard(f"no receiver is ready {place}, or they run elsewhere")
+        questions = (ask_pod(self._api, pod, PRIVATE_PORT, path=path, question=question) for pod in ready)
+        answers = await asyncio.gather(*questions, return_exceptions=True)
+        told: list[Mapping[str, Any]] = [answer for answer in answers if not isinstance(answer, BaseException)]
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        for failure in failures:
+            if not isinstance(failure, ApiError):
+                raise failure
+        if not told and isinstance(failures[0], ApiError):
+            why = f"you may not use pods/proxy {place}" if failures[0].forbidden else str(failures[0])
+            raise Unheard(why)
+        return told
+
     async def plan_state(self, manifest: Object, state: str) -> Change:
         """See `Place`. What a GitOps tool applies is changed in Git, or the tool would put it back."""
         keeper = keeper_of(manifest)
@@ -74,6 +102,11 @@ class ClusterPlace:
             return True
 
         return change
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 @contextmanager

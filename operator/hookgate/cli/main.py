@@ -164,6 +164,12 @@ def _looking(commands: _Commands) -> None:
         added = _add(commands, name, run, text)
         added.add_argument("name", metavar="NAME")
         _place(added)
+    explain = _add(commands, "explain", _run_explain, "tell why calls to an endpoint were refused, and what to check")
+    explain.add_argument("name", metavar="NAME")
+    explain.add_argument(
+        "--system-namespace", default="hookgate-system", metavar="NS", help="where receivers run (%(default)s)"
+    )
+    _place(explain)
     providers = _add(commands, "providers", _run_providers, "list the senders that are known by name")
     providers.add_argument("name", nargs="?", metavar="NAME", help="show one in detail")
     providers.add_argument("--config", metavar="FILE", help="a hookgate.yaml with providers of its own")
@@ -232,6 +238,12 @@ def _run_secret(options: argparse.Namespace) -> int:
     from hookgate.cli.look import secret  # noqa: PLC0415 -- see the module
 
     return secret(options)
+
+
+def _run_explain(options: argparse.Namespace) -> int:
+    from hookgate.cli.explain import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
 
 
 def _run_providers(options: argparse.Namespace) -> int:

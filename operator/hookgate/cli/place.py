@@ -6,11 +6,15 @@ Both answer with objects as an API server has them. It may not know commands.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import http.client
+import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from hookgate.cli.edit import planned
 from hookgate.cli.exits import Exit, Stop
@@ -21,6 +25,13 @@ from hookgate.control.state import ENDPOINTS, SECRETS, StateError, StateFolder
 Object = Mapping[str, Any]
 #: Does what was planned; False: it is declared, but nobody is there to act on it now.
 Change = Callable[[], Awaitable[bool]]
+
+
+_PRIVATE_SECONDS = 10.0
+
+
+class Unheard(Exception):  # noqa: N818 -- what it says
+    """No receiver can be asked from here; the text says why, and what would help."""
 
 
 class Place(Protocol):
@@ -41,6 +52,10 @@ class Place(Protocol):
 
     async def secret(self, request: Request) -> Object | None:
         """Return a Secret."""
+        ...
+
+    async def ask_receivers(self, path: str, question: object) -> list[Mapping[str, Any]]:
+        """Ask the private port of every receiver in JSON and return the answers. Raises `Unheard` if there are none."""
         ...
 
     async def plan_state(self, manifest: Object, state: str) -> Change:
@@ -66,7 +81,8 @@ async def open_place(options: argparse.Namespace) -> AsyncIterator[Place]:
         return
     from hookgate.cli.cluster_place import connect  # noqa: PLC0415 -- needs libraries that a bare installation lacks
 
-    async with connect(kubeconfig=options.kubeconfig, context=options.context) as place:
+    system = getattr(options, "system_namespace", None) or "hookgate-system"
+    async with connect(kubeconfig=options.kubeconfig, context=options.context, system_namespace=system) as place:
         yield place
 
 
@@ -100,6 +116,13 @@ class FolderPlace:
         """See `Place`."""
         return _objects(self._state, SECRETS).get(request)
 
+    async def ask_receivers(self, path: str, question: object) -> list[Mapping[str, Any]]:
+        """See `Place`. The one receiver is the process that serves."""
+        address = self._state.private()
+        if address is None:
+            raise Unheard(f"no `hookgate serve` runs on {self._state.folder}")
+        return [await asyncio.to_thread(_asked, address, path, question)]
+
     async def plan_state(self, manifest: Object, state: str) -> Change:
         """See `Place`. The manifest's file is edited, if that can be done without touching anything else."""
         request = Request(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
@@ -121,3 +144,18 @@ def _objects(state: StateFolder, plural: str) -> dict[Request, Object]:
         return {request: record.object for request, record in state.objects(plural).items()}
     except StateError as error:
         raise Stop(Exit.REFUSED, str(error)) from None
+
+
+def _asked(address: str, path: str, question: object) -> Mapping[str, Any]:
+    """Ask a private port of this machine. Raises `Unheard`."""
+    caller = http.client.HTTPConnection(urlsplit(address).netloc, timeout=_PRIVATE_SECONDS)
+    try:
+        caller.request("POST", path, body=json.dumps(question))
+        found = json.loads(caller.getresponse().read())
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise Unheard(f"{address}: `hookgate serve` does not answer ({type(error).__name__})") from None
+    finally:
+        caller.close()
+    if not isinstance(found, dict):
+        raise Unheard(f"{address}: somebody else answers there")
+    return found

@@ -15,11 +15,13 @@ import random
 import signal
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, settings_file
 from hookgate.cli.screen import Screen
+from hookgate.control.calls import read_report
 from hookgate.control.cluster import ClusterError
 from hookgate.control.directory import DirectoryCluster
 from hookgate.control.files import ManifestFiles, Reading
@@ -27,14 +29,18 @@ from hookgate.control.manifests import SECRET, Claim
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.state import StateError, StateFolder
-from hookgate.control.values import Object, Served
+from hookgate.control.values import CallReport, Object, Served
+from hookgate.control.watch_calls import CallWatch
 from hookgate.model.endpoint import KIND
+from hookgate.receiver.journal import Journal
+from hookgate.receiver.private import told
 from hookgate.receiver.process import Receiver
 from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.table import BindingTable
 
 _TICK = 0.1
 _LOOK = 0.3
+_CALLS = 1.0
 _WORKERS = 4
 _GRACE = 10
 
@@ -127,8 +133,22 @@ class Service:
             source,
             on_call=self._screen.call,
         )
+        one = OneReceiver(receiver.table, receiver.journal)
+        known = cluster.endpoints
+        self._calls = CallWatch(
+            one.calls,
+            lambda: [(request, record.object) for request, record in known.items()],
+            lambda request: self._queue.add(request),  # noqa: PLW0108 -- the queue is made later
+            clock=time.time,
+            interval=_CALLS,
+        )
         reconciler = Reconciler(
-            cluster, OneReceiver(receiver.table), settings=self._settings.current, clock=time.time, entropy=os.urandom
+            cluster,
+            one,
+            settings=self._settings.current,
+            clock=time.time,
+            entropy=os.urandom,
+            calls=self._calls.report,
         )
         self._queue = Queue(reconciler.reconcile, workers=_WORKERS, jitter=random.random)
         cluster.wake, cluster.bound, cluster.told = self._queue.add, source.bound, self._tell
@@ -155,10 +175,23 @@ class Service:
         self._screen.say(f"Listening on {listening}, probes on {self._private.url(private)}.")
         self._screen.say(f"Secrets and URLs are kept in {self._state.folder}. Ctrl-C stops.\n")
         self._wake_all()
-        for work in (self._queue.run(), self._follow(reading), self._settings.watch(self._wake_all)):
+        self._tell_where(self._private.url(private))
+        for work in (
+            self._queue.run(),
+            self._follow(reading),
+            self._settings.watch(self._wake_all),
+            self._calls.run(),
+        ):
             task = asyncio.create_task(work)
             task.add_done_callback(lambda _: self._receiver.stop())
             self._tasks.append(task)
+
+    def _tell_where(self, private: str) -> None:
+        """Leave the private port's address for `hookgate explain`, which can do without."""
+        try:
+            self._state.put_private(private)
+        except OSError as error:
+            self._screen.say(f"{self._state.folder}: cannot be written ({error.strerror}); `explain` will tell less")
 
     def _wake_all(self) -> None:
         for request in self._cluster.endpoints:
@@ -220,9 +253,14 @@ class MemorySource:
 class OneReceiver:
     """The control plane's `Receivers`: the one in this process, which is ready once its table is loaded."""
 
-    def __init__(self, table: BindingTable) -> None:
-        """Ask ``table`` directly."""
-        self._table = table
+    def __init__(self, table: BindingTable, journal: Journal) -> None:
+        """Ask ``table`` and ``journal`` directly."""
+        self._table, self._journal = table, journal
+
+    async def calls(self, uids: Sequence[str]) -> Mapping[str, CallReport]:
+        """Return what became of the calls to these endpoints; those that were never called are left out."""
+        pages = {uid: page for uid in uids if (page := self._journal.page(uid)) is not None}
+        return {uid: found for uid, page in pages.items() if (found := read_report(told(page))) is not None}
 
     async def served(self, uid: str, digest: str | None) -> Served:
         """Compare; there is nothing to wait for, since bindings take effect as they are written."""

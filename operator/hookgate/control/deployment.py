@@ -15,6 +15,8 @@ NAME = "hookgate-receiver"
 PUBLIC_PORT = 8080
 PRIVATE_PORT = 8081
 _LABELS = {"app.kubernetes.io/name": "hookgate", "app.kubernetes.io/component": "receiver"}
+#: What selects the receivers' pods.
+SELECTOR = ",".join(f"{label}={value}" for label, value in _LABELS.items())
 
 
 def receiver_objects(

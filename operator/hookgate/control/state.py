@@ -1,8 +1,8 @@
 """The folder in which standalone mode keeps what an API server would keep: objects, bindings, and a lock on them.
 
 ``webhookendpoints/NAMESPACE/NAME.json`` and ``secrets/NAMESPACE/NAME.json`` hold objects with the file that declared
-them; ``bindings/UID.json`` holds a binding's bytes as receivers read them. Folders are 0700 and files 0600, and a file
-is replaced whole or not at all. This module may not know what the objects mean.
+them; ``bindings/UID.json`` holds a binding's bytes as receivers read them; ``private`` tells the private port. Folders
+are 0700 and files 0600, and a file is replaced whole or not at all. This module may not know what the objects mean.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ SECRETS = "secrets"
 BINDINGS = "bindings"
 RETAINED = "retained"
 _LOCK = "lock"
+_PRIVATE = "private"
 _SUFFIX = ".json"
 #: A file's name may have 255 bytes; a Secret's may have 253 characters already.
 _LONGEST_STEM = 200
@@ -90,6 +91,17 @@ class StateFolder:
         finally:
             os.close(lock)
         return False
+
+    def put_private(self, url: str) -> None:
+        """Write where the process that serves tells of calls. Raises OSError."""
+        self._write(self.folder / _PRIVATE, url.encode() + b"\n")
+
+    def private(self) -> str | None:
+        """Return where the process that serves tells of calls; None where none serves."""
+        try:
+            return (self.folder / _PRIVATE).read_text(encoding="ascii").strip() if self.in_use() else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def objects(self, plural: str) -> dict[Request, Record]:
         """Return all objects of one kind. Raises `StateError` for a file that cannot be read."""

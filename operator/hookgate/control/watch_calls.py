@@ -24,9 +24,16 @@ class CallWatch:
     """Holds what receivers last said. ``endpoints`` gives all that there are; ``clock`` unix seconds."""
 
     def __init__(
-        self, ask: Ask, endpoints: Endpoints, wake: Callable[[Request], None], *, clock: Callable[[], float]
+        self,
+        ask: Ask,
+        endpoints: Endpoints,
+        wake: Callable[[Request], None],
+        *,
+        clock: Callable[[], float],
+        interval: float = INTERVAL,
     ) -> None:
         """Nothing is known before the first answer."""
+        self._interval = interval
         self._ask, self._endpoints, self._wake, self._clock = ask, endpoints, wake, clock
         self._reports: Mapping[str, CallReport] = {}
 
@@ -38,7 +45,7 @@ class CallWatch:
         """Ask again and again until cancelled."""
         while True:
             await self.once()
-            await asyncio.sleep(INTERVAL)
+            await asyncio.sleep(self._interval)
 
     async def once(self) -> None:
         """Ask once and wake whom it concerns."""

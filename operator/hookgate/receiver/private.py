@@ -84,7 +84,7 @@ class PrivateApp:
         uids = _uids(raw)
         if uids is None:
             return None
-        calls = {uid: _told(page) for uid in uids if (page := self._journal.page(uid)) is not None}
+        calls = {uid: told(page) for uid in uids if (page := self._journal.page(uid)) is not None}
         return json.dumps({"calls": calls}).encode()
 
     def _refusals(self, raw: bytes) -> bytes | None:
@@ -96,7 +96,8 @@ class PrivateApp:
         return json.dumps({"refusals": [_told_refusal(each) for each in page.ring] if page else []}).encode()
 
 
-def _told(page: Page) -> dict[str, Any]:
+def told(page: Page) -> dict[str, Any]:
+    """Return one endpoint's calls as ``/calls`` tells them."""
     last = page.ring[-1] if page.ring else None
     return {
         "accepted": page.accepted,
@@ -135,11 +136,11 @@ async def _reply(receive: Receive, send: Send, answer: _Answer) -> None:
     if raw is None:
         await _text(send, 413, b"content too large\n")
         return
-    told = answer(raw)
-    if told is None:
+    reply = answer(raw)
+    if reply is None:
         await _text(send, 400, b"body: must be a JSON list of uids, for /refusals one uid as a JSON string\n")
         return
-    await _send(send, 200, b"application/json", told)
+    await _send(send, 200, b"application/json", reply)
 
 
 async def _read(receive: Receive) -> bytes | None:

@@ -1,0 +1,187 @@
+"""What to do about a refused call, by its reason: the one table that `hookgate explain` speaks from.
+
+A test holds that it knows every reason that a receiver can have. ``{name}`` and ``{namespace}`` are the endpoint's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """``happened`` in a sentence, and what to check, the likeliest first."""
+
+    happened: str
+    check: tuple[str, ...]
+
+
+_URL = "Give the sender the URL of `hookgate url {name} -n {namespace}`, whole and unchanged."
+_KEY = "Give the sender the secret of `hookgate secret {name} -n {namespace}`, without spaces, line breaks or quotes."
+_SCHEME = (
+    "Compare spec.auth with the sender's documentation: header, prefix, encoding, algorithm. "
+    "`hookgate providers` lists the senders that are known by name."
+)
+_PROXY = "See what stands between sender and receiver: a proxy must pass headers and body on unchanged."
+_LATER = "Well-behaved senders try again by themselves; `hookgate get {name} -n {namespace}` tells when it is mended."
+_STATE = "If calls are wanted: `hookgate activate {name} -n {namespace}`."
+
+ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
+    {
+        # State
+        "unknown-path": Advice(
+            happened="The endpoint is not active and answers as if it did not exist (spec.inactiveResponse: 404).",
+            check=(_STATE,),
+        ),
+        "gone": Advice(
+            happened="The endpoint is not active and tells senders to forget it (spec.inactiveResponse: 410).",
+            check=(_STATE, "Many senders never try again after a 410: look whether the webhook is still set up there."),
+        ),
+        "inactive": Advice(
+            happened="The endpoint is not active (spec.state, or the annotation hookgate.dev/suspend).", check=(_STATE,)
+        ),
+        # Request
+        "malformed": Advice(
+            happened="The request was not plain HTTP, or the sender hung up before the body was complete.",
+            check=(
+                "Exactly one Host header, and a body with a length or in chunks: compressed or otherwise coded bodies "
+                "are refused, because their bytes could not be verified.",
+                "If it happens now and then only: the sender's own timeout is too short for its way here.",
+            ),
+        ),
+        "wrong-method": Advice(
+            happened="The call was no POST.",
+            check=(
+                "Some senders first ask with GET or HEAD whether the URL exists; if that has to work, see the sender's "
+                "documentation for a way around it.",
+                "A redirect on the way turns POST into GET: let the sender call the https URL directly. " + _URL,
+            ),
+        ),
+        # Size, load, body
+        "body-too-large": Advice(
+            happened="The body is larger than spec.limits.maxBodyBytes, or than what the platform allows at most.",
+            check=("Raise spec.limits.maxBodyBytes, or let the sender send less.",),
+        ),
+        "overload": Advice(
+            happened="Too many calls, or too many bytes of bodies, were under way at once.",
+            check=(
+                "See whether the target is slow: calls that wait for it take the places of others.",
+                "If all endpoints of the receiver are affected: more receivers, or more memory for them.",
+                _LATER,
+            ),
+        ),
+        "body-too-slow": Advice(
+            happened="The body did not arrive in time.",
+            check=("See whether the network between sender and receiver loses packets.", _PROXY),
+        ),
+        # Configuration
+        "unusable": Advice(
+            happened="The receiver cannot serve the endpoint as it is configured.",
+            check=("See `hookgate get {name} -n {namespace}` and the receiver's log.",),
+        ),
+        "no-usable-key": Advice(
+            happened="There is no secret to verify with: none is there yet, all have ended, or none fits the scheme.",
+            check=(
+                "See `hookgate get {name} -n {namespace}`: which Secret is missing or unusable stands there.",
+                "After a rotation the older secret ends; the current one has to be in the Secret that is referenced.",
+            ),
+        ),
+        "missing-context": Advice(
+            happened="The scheme signs the URL, and the endpoint has none yet.",
+            check=("Wait until `hookgate get {name} -n {namespace}` shows a URL, and give that one to the sender.",),
+        ),
+        # Authenticity
+        "missing-credential": Advice(
+            happened="The call does not carry what proves who sent it.",
+            check=(
+                "Set the secret at the sender: many sign only if one is set.",
+                _SCHEME,
+                _PROXY,
+                "Or it was not the sender at all: whoever knows the URL can call it, and is refused like this.",
+            ),
+        ),
+        "duplicate-credential": Advice(
+            happened="What proves the sender stands in the call twice, and choosing one would be a guess.",
+            check=(_PROXY, "Set up the webhook only once at the sender."),
+        ),
+        "malformed-credential": Advice(
+            happened="What should prove the sender is of another form than the scheme's: another prefix or encoding.",
+            check=(_SCHEME, "Some senders have an older and a newer form of signature to choose from."),
+        ),
+        "wrong-credential": Advice(
+            happened="Signature or token do not match. A wrong secret and a body that was altered on its way look the "
+            "same from here.",
+            check=(
+                _KEY,
+                "After a rotation: the sender may still use an older secret that has ended.",
+                "If the secret is right: " + _PROXY[0].lower() + _PROXY[1:],
+                _SCHEME,
+            ),
+        ),
+        "unauthentic": Advice(happened="The call could not be authenticated.", check=(_KEY, _SCHEME)),
+        "forbidden": Advice(
+            happened="The sender asked for a handshake, as some do before they deliver, and its word did not match.",
+            check=(
+                "Give the sender the verify token that belongs to the endpoint, and the origin that it is to name.",
+                _SCHEME,
+            ),
+        ),
+        "stale": Advice(
+            happened="The signature is right, but the call was signed too long ago or in the future.",
+            check=(
+                "Compare the clocks of sender and receiver (NTP); CLOCK shows by how much the signed time differs.",
+                "If only some calls are late: the sender queues them, or repeats old ones without signing them anew.",
+                "If nothing else explains it, somebody may be replaying calls that were overheard.",
+            ),
+        ),
+        "unreadable-body": Advice(
+            happened="The signature covers parts of the body, and the body is not of the form that has them.",
+            check=("Set the content type at the sender: a form or JSON, as its documentation says.", _SCHEME, _PROXY),
+        ),
+        # Target
+        "target-unreachable": Advice(
+            happened="The call was authentic, but the target takes no connections.",
+            check=(
+                "See whether the target runs, and whether its Service has ready pods and the port of spec.target.",
+                "See whether a NetworkPolicy lets the receivers through to it.",
+            ),
+        ),
+        "target-timeout": Advice(
+            happened="The call was authentic, but the target did not answer in time (spec.target.timeout).",
+            check=(
+                "Let the target answer at once and work afterwards: senders wait only a few seconds, too.",
+                "Raise spec.target.timeout if the target needs the time.",
+            ),
+        ),
+        "target-failed": Advice(
+            happened="The call was authentic, but the target answered with an error, or with a redirect.",
+            check=(
+                "See the target's own log.",
+                "Redirects are not followed: name the final place in spec.target.",
+            ),
+        ),
+        "target-answer-too-large": Advice(
+            happened="The call was authentic, but the target's answer is larger than the receiver passes on.",
+            check=("Let the target answer with a short text; senders do not read more.",),
+        ),
+        # Receiver
+        "internal": Advice(
+            happened="The receiver failed on this call, which is a defect of Hookgate.",
+            check=("See the receiver's log for the kind of error, and report it.", _LATER),
+        ),
+    }
+)
+
+#: For a reason of a newer receiver than this command.
+UNKNOWN: Final = Advice(
+    happened="This command does not know this reason; the receiver is newer.", check=("Update the command line.",)
+)
+#: For an endpoint that nobody called.
+NEVER_CALLED: Final = (
+    _URL,
+    "See whether the sender reports an error of DNS or TLS: such calls never get here.",
+    "See whether the route is there: `hookgate get {name} -n {namespace}`, and the condition Exposed.",
+)
