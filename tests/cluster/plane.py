@@ -184,7 +184,11 @@ class Plane:
 
     def operator_ready(self) -> bool:
         """Whether the operator's probe says so."""
-        return self.operator.running and _probe(self.health, "/readyz") == 200
+        return self.operator.running and probe(self.health, "/readyz") == 200
+
+    def probe_operator(self, path: str) -> int:
+        """The status of one of the operator's probes, 0 where nobody answers."""
+        return probe(self.health, path)
 
     def receiver_ready(self) -> bool:
         """Whether the receiver's probe says so."""
@@ -192,7 +196,7 @@ class Plane:
 
     def probe_receiver(self, path: str) -> int:
         """The status of one of the receiver's probes, 0 where nobody answers."""
-        return _probe(self.private, path)
+        return probe(self.private, path)
 
     # Configuration --------------------------------------------------------------------------------------------------
 
@@ -301,7 +305,7 @@ def configuration(target: str, receivers: list[int]) -> dict[str, Any]:
     }
 
 
-def _probe(port: int, path: str) -> int:
+def probe(port: int, path: str) -> int:
     """The status of a probe, 0 where nobody answers."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 from tests.cluster.calls import github
+from tests.cluster.plane import SYSTEM
 from tests.cluster.team import Team
 
 
@@ -80,3 +81,21 @@ def test_an_operator_outlives_an_api_server_that_goes_and_comes_back(team: Team)
     team.patch("push", state="inactive")
     team.ready("push", "Inactive")
     assert plane.operator.pid == pid
+
+
+def test_an_outage_of_the_api_server_makes_no_operator_dead(team: Team) -> None:
+    """Neither one that worked before it nor one that begins in it: another would wait just the same."""
+    plane = team.plane
+    team.created("push")
+    plane.cluster.stop_apiserver(kill=True)
+    assert plane.probe_operator("/livez") == 200
+    plane.operator.end(signal.SIGKILL)
+    plane.operator.start()
+    plane.wait(lambda: plane.probe_operator("/livez") == 200, "the new operator to live")
+    assert plane.probe_operator("/readyz") == 503
+
+    plane.cluster.start_apiserver()
+    plane.admin.delete("Lease", SYSTEM, "hookgate-operator")
+    team.patch("push", state="inactive")
+    team.ready("push", "Inactive")
+    assert plane.probe_operator("/readyz") == 200

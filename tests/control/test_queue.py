@@ -163,3 +163,30 @@ def test_it_is_idle_when_nothing_waits_or_runs() -> None:
     told: list[bool] = []
     play(Work(), act)
     assert told == [True, False, True]
+
+
+# Standing still -------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_that_does_not_end_is_told_by_its_age_however_much_else_is_done() -> None:
+    """One worker that is stuck must not be hidden by all the others."""
+    ages: list[float] = []
+
+    async def work(request: Request) -> float | None:
+        if request == A:
+            await asyncio.Event().wait()
+        return 10.0
+
+    async def scene() -> None:
+        queue = Queue(work, workers=2, jitter=lambda: 0.0)
+        running = asyncio.create_task(queue.run())
+        for _ in range(2):
+            ages.append(queue.longest)
+            queue.add(A)
+            queue.add(B)
+            await asyncio.sleep(500)
+        ages.append(queue.longest)
+        running.cancel()
+
+    run(scene())
+    assert ages == [0.0, 500.0, 1000.0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -307,6 +308,28 @@ def test_a_vanished_server_leaves_the_store_in_force() -> None:
                 await server.start()
                 await eventually(lambda: names(reflector) == ["a", "b"], "b")
                 assert reflector.failure is None
+
+    run(test())
+
+
+def test_a_reflector_turns_as_long_as_it_hears_or_tries() -> None:
+    """Bookmarks are turns, and so are attempts while the server is away; one whose loop is stuck has none."""
+
+    async def test() -> None:
+        ticks = itertools.count()
+        async with (
+            FakeApiServer() as server,
+            reflecting(server, Told(), clock=lambda: float(next(ticks))) as reflector,
+        ):
+            await watching(server, reflector)
+            before = reflector.last_turn
+            server.bookmark()
+            await eventually(lambda: reflector.last_turn > before, "a turn by a bookmark")
+            await server.stop()
+            await eventually(lambda: reflector.failure is not None, "a failure")
+            heard, before = reflector.last_heard, reflector.last_turn
+            await eventually(lambda: reflector.last_turn > before, "a turn by an attempt")
+            assert reflector.last_heard == heard
 
     run(test())
 

@@ -21,7 +21,7 @@ from hookgate.control.apiserver import (
 )
 from hookgate.control.lean import lean_service, shared
 from hookgate.control.mirror import Mirror
-from hookgate.control.preflight import explain
+from hookgate.control.preflight import REFUSAL_PATIENCE, CannotRun, explain
 from hookgate.kube.api import Api
 from hookgate.kube.reflector import Reflector
 from hookgate.kube.resources import (
@@ -98,20 +98,36 @@ class Caches:
 
         A single namespace in which they are missing is not waited for: see `know`.
         """
-        for namespace, watched in ((None, self._ours), *self._tenants.items()):
-            for resource, reflector in watched:
-                while not reflector.synced.is_set():
-                    if stop.is_set():
-                        return False
-                    if reflector.failure is not None and reflector.failure.forbidden and namespace is not None:
-                        break
-                    if reflector.failure is not None:
-                        explain(reflector.failure, resource)
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(reflector.synced.wait(), _INTERVAL)
-        return True
+        groups = ((None, self._ours), *self._tenants.items())
+        ends = await asyncio.gather(*(_filled(watched, stop) for _, watched in groups), return_exceptions=True)
+        for (namespace, _), end in zip(groups, ends, strict=True):
+            if end is not None and not (namespace is not None and isinstance(end, CannotRun)):
+                raise end
+        return not stop.is_set()
+
+    def still(self, now: float) -> float:
+        """Return for how many seconds the stillest reflector has neither heard of the API server nor tried to."""
+        everything = (*self._ours, *chain.from_iterable(self._tenants.values()))
+        return max(now - reflector.last_turn for _, reflector in everything)
 
     def know(self, namespace: str) -> bool:
         """Tell whether a namespace was ever seen whole. Before, "there is none" means nothing there."""
         watched = self._tenants.get(namespace) or self._tenants.get(None) or ()
         return bool(watched) and all(reflector.synced.is_set() for _, reflector in watched)
+
+
+async def _filled(watched: Sequence[_Watched], stop: asyncio.Event) -> None:
+    """Wait until some caches are full, or ``stop`` is set. Raises `CannotRun` for a refusal that lasts."""
+    loop = asyncio.get_running_loop()
+    refused: float | None = None
+    for resource, reflector in watched:
+        while not reflector.synced.is_set() and not stop.is_set():
+            failure = reflector.failure
+            if failure is None or not failure.forbidden:
+                refused = None
+            elif refused is None:
+                refused = loop.time()
+            if failure is not None and (refused is None or loop.time() - refused > REFUSAL_PATIENCE):
+                explain(failure, resource)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reflector.synced.wait(), _INTERVAL)

@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from hookgate.control.lean import lean_endpoint
 from hookgate.control.population import Population
-from hookgate.control.preflight import CannotRun, explain
+from hookgate.control.preflight import REFUSAL_PATIENCE, CannotRun, explain
 from hookgate.control.values import Object
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import WEBHOOKENDPOINTS
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: How often it is tried again to see the endpoints of a namespace that may not be seen, in seconds.
 FORBIDDEN_AGAIN = 10.0
+_HELP = ", see manifests/namespaced"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 
 
@@ -41,30 +42,31 @@ class Endpoints:
     async def visible(self) -> bool:
         """Wait until endpoints can be listed; False: stopped meanwhile. Raises `CannotRun` where they may not be.
 
-        Of several namespaces one is enough.
+        Of several namespaces one is enough. An API server that has just started refuses everybody for a moment.
         """
-        pause = _FIRST_PAUSE
+        loop = asyncio.get_running_loop()
+        pause, asked = _FIRST_PAUSE, loop.time()
         while not self._stop.is_set():
             try:
-                may = [await self._may_list(namespace) for namespace in self._namespaces or (None,)]
+                if any([await self._may_list(namespace) for namespace in self._namespaces or (None,)]):
+                    return True
+                if loop.time() - asked > REFUSAL_PATIENCE:
+                    raise CannotRun(f"no permission to list endpoints in any of {', '.join(self._namespaces)}{_HELP}")
+                await self._sleep(_FIRST_PAUSE)
             except ApiError as error:
-                logger.warning("%s; trying again in %.0f s", error, pause)
+                if error.forbidden and loop.time() - asked > REFUSAL_PATIENCE:
+                    explain(error, WEBHOOKENDPOINTS)
+                if not error.forbidden:
+                    asked = loop.time()
+                    logger.warning("%s; trying again in %.0f s", error, pause)
                 await self._sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
-            else:
-                if any(may):
-                    return True
-                named = ", ".join(self._namespaces)
-                raise CannotRun(f"no permission to list endpoints in any of {named}; see manifests/namespaced")
         return False
 
     async def watch(self) -> None:
         """Keep the population up to date until stopped. Raises what ends the watch for good."""
-        if not self._namespaces:
-            await self._watch()
-            return
         async with asyncio.TaskGroup() as group:
-            for namespace in self._namespaces:
+            for namespace in self._namespaces or (None,):
                 group.create_task(self._watch_on(namespace))
 
     async def look(self) -> tuple[set[str], Collection[str] | None]:
@@ -108,33 +110,46 @@ class Endpoints:
         return found, version
 
     async def _may_list(self, namespace: str | None) -> bool:
-        """Tell whether endpoints can be listed there. Raises ApiError for what may pass, `CannotRun` for what not."""
+        """Tell whether endpoints can be listed there; of the whole cluster a refusal raises, too.
+
+        Raises ApiError for what may pass, and `CannotRun` for what does not.
+        """
         try:
             async with aclosing(self._api.pages(WEBHOOKENDPOINTS, namespace)) as pages:
                 await anext(pages)
         except ApiError as error:
-            if namespace is None or not error.forbidden:
+            if not error.forbidden:
                 explain(error, WEBHOOKENDPOINTS)
+            if namespace is None or not error.forbidden:
                 raise
             if namespace not in self._refused:
-                logger.error("%s: %s; left alone until permitted, see manifests/namespaced", namespace, error)
+                logger.error("%s: %s; left alone until permitted%s", namespace, error, _HELP)
             self._refused.add(namespace)
             return False
         self._refused.discard(namespace)
         return True
 
-    async def _watch_on(self, namespace: str) -> None:
-        """Watch one namespace whenever it may be seen."""
+    async def _watch_on(self, namespace: str | None) -> None:
+        """Watch one namespace, or all, whenever it may be seen."""
         while not self._stop.is_set():
             try:
-                if await self._may_list(namespace):
-                    await self._watch(namespace)
-            except ApiError as error:
-                logger.warning("%s; trying again", error)
+                await self._watch(*(() if namespace is None else (namespace,)))
+                return
             except Exception as error:
-                # kopf's own exceptions cannot be named; whatever else ended the watch would end every other one, too.
+                # kopf's own exceptions cannot be named; whatever else ended the watch would end the next one, too.
                 if getattr(error, "status", None) != HTTPStatus.FORBIDDEN:
                     raise
+            await self._permitted(namespace)
+
+    async def _permitted(self, namespace: str | None) -> None:
+        """Wait until endpoints may be seen again. Raises `CannotRun` where that is all there is to see."""
+        if namespace is None:
+            await self.visible()
+            return
+        while not self._stop.is_set():
+            with suppress(ApiError):
+                if await self._may_list(namespace):
+                    return
             await self._sleep(FORBIDDEN_AGAIN)
 
     async def _watch(self, *namespaces: str) -> None:

@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 PRIVATE_PORT = 8081
 #: How often all endpoints are listed and looked at again unless told otherwise, in seconds.
 RESYNC = 300.0
+#: How long after an answer that says nothing the API server is asked again, in seconds.
+ASK_AGAIN = 1.0
 #: How long an endpoint waits while what its namespace holds may not be read, in seconds.
 UNKNOWN_AGAIN = 5.0
 #: How often receivers are looked for while endpoints wait for one, in seconds.
@@ -108,7 +110,8 @@ class _Operator:
         self._fleet = Fleet(session, self._addresses)
         self._calls = CallWatch(self._fleet.calls, self._known, self._wake, clock=time.time)
         self._metrics = Sources(endpoints=lambda: (manifest for _, manifest in self._known()))
-        self._health = Health(lambda: render(self._metrics))
+        self._health = Health(lambda: render(self._metrics), self._still)
+        self._caches: Caches | None = None
         self._queue: Queue | None = None
 
     async def run(self) -> None:
@@ -116,11 +119,17 @@ class _Operator:
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
-        if not await self._endpoints.visible():
-            return
+        async with asyncio.TaskGroup() as group:
+            probes = group.create_task(self._health.serve(*self._options.health))
+            if await self._endpoints.visible():
+                await self._come_up()
+            probes.cancel()
+
+    async def _come_up(self) -> None:
+        """Fill the caches, and work from then on."""
         mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
         async with asyncio.TaskGroup() as group:
-            caches = Caches(
+            caches = self._caches = Caches(
                 self._api,
                 mirrors,
                 self._slices,
@@ -128,15 +137,11 @@ class _Operator:
                 namespaces=self._options.namespaces,
                 resync_s=self._options.resync,
             )
-            tasks = [
-                group.create_task(caches.run()),
-                group.create_task(self._health.serve(*self._options.health)),
-            ]
+            feeding = group.create_task(caches.run())
             if await caches.filled(self._stop):
                 self._health.ready = True
                 await self._lead(mirrors, caches)
-            for task in tasks:
-                task.cancel()
+            feeding.cancel()
 
     async def _lead(self, mirrors: Mirrors, caches: Caches) -> None:
         """Work as the leader until stopped; until then stand by with full caches."""
@@ -198,20 +203,30 @@ class _Operator:
                 group.create_task(part)
 
     async def _is_served(self, resource: Resource) -> bool:
-        """Tell whether the cluster has a kind that it need not have."""
-        try:
-            await self._api.list(resource, self._options.system_namespace)
-        except ApiError as error:
-            if error.not_found:
-                return False
-            explain(error, resource)
-        return True
+        """Tell whether the cluster has a kind that it need not have. Raises `CannotRun` without rights on it."""
+        while True:
+            try:
+                await self._api.list(resource, self._options.system_namespace)
+            except ApiError as error:
+                if error.not_found:
+                    return False
+                explain(error, resource)
+                await asyncio.sleep(ASK_AGAIN)
+            else:
+                return True
 
     async def _watch_endpoints(self) -> None:
         await self._endpoints.watch()
         # It ended by itself: without it this process is blind, and the next one sees again. (Cancelled, it is not what
         # ends the process: whoever lost the lease has to be able to say so.)
         self._stop.set()
+
+    def _still(self) -> dict[str, float]:
+        """Return for how many seconds each part that must not stand still has done so."""
+        return {
+            "a watch": self._caches.still(time.monotonic()) if self._caches else 0.0,
+            "a request of the work queue": self._queue.longest if self._queue else 0.0,
+        }
 
     def _wake(self, request: Request) -> None:
         if self._queue is not None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from hookgate.kube.api import ApiError
 from hookgate.kube.resources import WEBHOOKENDPOINTS, Resource
 
+#: How long a refusal must last until it counts, in seconds: an API server that has just started refuses everybody.
+REFUSAL_PATIENCE = 5.0
+
 
 class CannotRun(Exception):  # noqa: N818 -- what it says
     """The operator cannot do its work; the text says why and what to do."""

@@ -30,7 +30,7 @@ class Queue:
         self._jitter = jitter
         self._ready: asyncio.Queue[Request] = asyncio.Queue()
         self._waiting: set[Request] = set()  # in _ready
-        self._running: set[Request] = set()
+        self._running: dict[Request, float] = {}  # since when
         self._again: set[Request] = set()  # added while running
         self._failures: dict[Request, int] = {}
         self._due: dict[Request, float] = {}  # the earliest delayed look
@@ -50,6 +50,11 @@ class Queue:
     def running(self) -> int:
         """How many requests are being worked on."""
         return len(self._running)
+
+    @property
+    def longest(self) -> float:
+        """For how many seconds the request that takes longest has been worked on."""
+        return asyncio.get_running_loop().time() - min(self._running.values()) if self._running else 0.0
 
     def add(self, request: Request) -> None:
         """Ask for ``request`` to be worked on as soon as a worker is free, and the server's own time is over."""
@@ -89,11 +94,11 @@ class Queue:
         while True:
             request = await self._ready.get()
             self._waiting.discard(request)
-            self._running.add(request)
+            self._running[request] = asyncio.get_running_loop().time()
             try:
                 await self._once(request)
             finally:
-                self._running.discard(request)
+                del self._running[request]
             if request in self._again:
                 self._again.discard(request)
                 self.add(request)

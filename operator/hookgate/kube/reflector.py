@@ -102,8 +102,13 @@ class Reflector:
         self._version: str | None = None  # None: a list is needed
         self._failures = 0
         self.synced = asyncio.Event()
-        self.last_heard = clock()
+        self.last_heard = self._tried_at = clock()
         self.failure: ApiError | None = None
+
+    @property
+    def last_turn(self) -> float:
+        """When this last heard of the API server or tried to, by ``clock``: while it turns, minutes ago at most."""
+        return max(self.last_heard, self._tried_at)
 
     def get(self, namespace: str | None, name: str) -> Object | None:
         """Return the stored object. It is shared: do not change it."""
@@ -120,7 +125,7 @@ class Reflector:
     async def run(self) -> None:
         """List and watch until cancelled. Never raises anything else."""
         while True:
-            started = self._clock()
+            started = self._tried_at = self._clock()
             try:
                 if self._version is None or self._resync_is_due():
                     await self._relist()
