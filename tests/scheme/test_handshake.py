@@ -14,14 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookgate.model.binding import Key
-from hookgate.scheme.descriptor import InvalidDescriptor
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.handshake import (
     MAX_BODY,
     HandshakeReply,
     Objection,
     compile_handshake,
-    needs_verify_token,
+    told_token,
     verify_token,
 )
 from hookgate.scheme.presets import Presets
@@ -208,7 +207,14 @@ def test_the_verify_token_is_stable_and_no_part_of_any_signature() -> None:
     assert verify_token(b"a secret") == hmac.new(b"a secret", b"hookgate verify token", "sha3_256").hexdigest()[:32]
     for algorithm in ("sha1", "sha256", "sha512"):
         assert verify_token(b"k") not in hmac.new(b"k", b"hookgate verify token", algorithm).hexdigest()
-    assert [name for name in Presets.builtin().names if needs_verify_token(preset(name).scheme)] == ["meta"]
+
+
+def test_the_token_to_tell_is_that_of_the_newest_key_of_the_scheme_that_asks() -> None:
+    told_by = {name: told_token(preset(name).scheme, [key(SECRET), key(b"old", "k2")]) for name in WITH_HANDSHAKE}
+    assert {name: token for name, token in told_by.items() if token} == {"meta": verify_token(SECRET)}
+    both = {"type": "anyOf", "options": [preset("github").scheme, preset("meta").scheme]}
+    keys = [key(b"github"), Key(id="k2", value=key(SECRET).value, created=0, option=1)]
+    assert (told_token(both, keys), told_token(both, keys[:1])) == (verify_token(SECRET), None)
 
 
 # --- What is never answered -----------------------------------------------------------------------------------------
@@ -343,74 +349,6 @@ def test_of_several_schemes_only_the_one_that_verified_answers() -> None:
         for name in ("k1", "k2")
     ]
     assert [isinstance(answer, HandshakeReply) for answer in answers] == [False, True]
-
-
-# --- The grammar ----------------------------------------------------------------------------------------------------
-
-GET = {"method": "GET", "value": {"query": "c"}, "answer": "text"}
-POST = {"method": "POST", "value": {"json": "c"}, "answer": "text"}
-
-
-@pytest.mark.parametrize(
-    ("rules", "member"),
-    [
-        ({}, "handshake"),
-        ([], "handshake"),
-        ([GET] * 5, "handshake"),
-        (["GET"], "handshake[0]"),
-        ([GET, {**GET, "method": "PUT"}], "handshake[1].method"),
-        ([{**GET, "redirect": "x"}], "handshake[0].redirect"),
-        ([{**GET, "value": {"json": "c"}}], "handshake[0].value"),
-        ([{**POST, "authenticated": False}], "handshake[0].value"),
-        ([{**POST, "authenticated": "no"}], "handshake[0].authenticated"),
-        ([{**GET, "value": {"form": "c"}}], "handshake[0].value"),
-        ([{"method": "GET", "answer": "text"}], "handshake[0].value"),
-        ([{**GET, "answer": "empty"}], "handshake[0].value"),
-        ([{**GET, "answer": "html"}], "handshake[0].answer"),
-        ([{**GET, "answer": {"header": "Set-Cookie"}}], "handshake[0].answer.header"),
-        ([{**GET, "answer": {"header": "X-Content-Type-Options"}}], "handshake[0].answer.header"),
-        ([{**GET, "answer": {"header": "X-A\r\nB"}}], "handshake[0].answer.header"),
-        ([{**GET, "answer": {"json": {"a": "hmac"}}}], "handshake[0].hmac"),
-        ([{**GET, "hmac": {}}], "handshake[0].hmac"),
-        ([{**GET, "hmac": {"encoding": "rot13"}, "answer": {"json": {"a": "hmac"}}}], "handshake[0].hmac.encoding"),
-        ([{**GET, "answer": {"json": {"a": {"literal": True}}}}], "handshake[0].answer.json.a"),
-        ([{**GET, "answer": {"json": {"a b": "value"}}}], "handshake[0].answer.json"),
-        ([{**GET, "answer": {"json": {}}}], "handshake[0].answer.json"),
-        ([{**GET, "when": [{"query": "a", "is": ""}]}], "handshake[0].when[0].is"),
-        ([{**GET, "when": {"query": "a"}}], "handshake[0].when"),
-        ([{"method": "POST", "answer": "empty"}], "handshake[0].when"),
-        ([{**GET, "method": "HEAD"}], "handshake[0].answer"),
-        ([{"method": "OPTIONS", "answer": {"webhookOrigin": {"origins": []}}}],
-         "handshake[0].answer.webhookOrigin.origins"),
-        ([{"method": "OPTIONS", "answer": {"webhookOrigin": {"origins": ["a b"]}}}],
-         "handshake[0].answer.webhookOrigin.origins"),
-        ([{"method": "OPTIONS", "answer": {"webhookOrigin": {"origins": ["*"], "rate": 0}}}],
-         "handshake[0].answer.webhookOrigin.rate"),
-        ([{"method": "GET", "answer": {"webhookOrigin": {"origins": ["*"]}}}], "handshake[0].answer"),
-    ],
-)  # fmt: skip
-def test_an_invalid_rule_names_its_member(rules: Any, member: str) -> None:
-    with pytest.raises(InvalidDescriptor) as caught:
-        parse({"type": "hmac", "header": "X-S", "handshake": rules})
-    assert caught.value.error.field == member
-
-
-@pytest.mark.parametrize(
-    ("scheme", "rule", "member"),
-    [
-        ({"type": "none"}, POST, "handshake[0].authenticated"),
-        ({"type": "none"}, {**GET, "verifyToken": {"query": "t"}}, "handshake[0].verifyToken"),
-        ({"type": "signature", "header": "X", "algorithm": "ed25519"}, {**GET, "verifyToken": {"query": "t"}},
-         "handshake[0].verifyToken"),
-        ({"type": "token", "header": "X"}, {**GET, "hmac": {}, "answer": {"json": {"a": "hmac"}}}, "handshake[0].hmac"),
-    ],
-)  # fmt: skip
-def test_nothing_is_derived_from_a_key_that_is_no_secret(
-    scheme: dict[str, Any], rule: dict[str, Any], member: str
-) -> None:
-    with pytest.raises(InvalidDescriptor) as caught:
-        parse({**scheme, "handshake": [rule]})
-    assert caught.value.error.field == member
 
 
 # --- Any bytes ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.binding import Binding, UndecodableBinding
 from hookgate.model.endpoint import FINALIZER, InvalidSpec, State, WebhookEndpoint
+from hookgate.scheme.handshake import told_token
 from hookgate.scheme.presets import Resolved, Unresolvable
 
 
@@ -222,7 +223,10 @@ def _repair(wanted: dict[str, Any], found: Object) -> Step:
 
 
 def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
-    """Return what the connection Secret tells the tenant: the URL, the header's name, and secrets that we made."""
+    """Return what the connection Secret tells the tenant: the URL, the header's name, secrets that we made.
+
+    And the verify token, where the sender asks with one before it delivers.
+    """
     data: dict[str, bytes] = {}
     if binding.url:
         data["url"] = binding.url.encode()
@@ -233,6 +237,9 @@ def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
         previous = previous_secrets(binding, case.observed.now)
         if previous:
             data["previous-secrets"] = previous
+    token = told_token(case.scheme.document, binding.keys) if isinstance(case.scheme, Resolved) else None
+    if token is not None:
+        data["verify-token"] = token.encode()
     return data
 
 

@@ -147,9 +147,17 @@ def compile_handshake(document: Mapping[str, Any], keys: Sequence[Key]) -> Hands
     return Handshake(rules) if rules else None
 
 
-def needs_verify_token(document: Mapping[str, Any]) -> bool:
-    """Tell whether the sender has to be given the endpoint's verify token. Raises `InvalidDescriptor`."""
-    return any(rule.verify_token is not None for way in ways(document) for rule in parse(way).handshake)
+def told_token(document: Mapping[str, Any], keys: Sequence[Key]) -> str | None:
+    """Return the verify token to give to the sender: that of the newest key of the scheme that asks for one.
+
+    None where no scheme does, or no key is there. Raises `InvalidDescriptor` for a document that is no descriptor.
+    """
+    found = ways(document)
+    for option, way in enumerate(found):
+        if any(rule.verify_token is not None for rule in parse(way).handshake):
+            own = (key.value.reveal() for key in keys if len(found) == 1 or key.option == option)
+            return next((verify_token(secret) for secret in own if secret.strip()), None)
+    return None
 
 
 def verify_token(secret: bytes) -> str:
@@ -299,6 +307,6 @@ __all__ = [
     "HandshakeReply",
     "Objection",
     "compile_handshake",
-    "needs_verify_token",
+    "told_token",
     "verify_token",
 ]
