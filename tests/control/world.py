@@ -28,7 +28,10 @@ ENDPOINT = "WebhookEndpoint"
 
 
 class World:
-    """See `hookgate.control.cluster.Cluster`. ``hidden`` are objects that caches do not show yet."""
+    """See `hookgate.control.cluster.Cluster`. ``hidden`` are objects that caches do not show yet.
+
+    ``outdated`` are objects that caches show as they were.
+    """
 
     system_namespace = "hookgate-system"
     binding_namespace = "hookgate-bindings"
@@ -36,6 +39,7 @@ class World:
     def __init__(self, clock: Callable[[], float]) -> None:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.hidden: set[Key] = set()
+        self.outdated: dict[Key, Object] = {}
         self.forwards: dict[tuple[str, str], str] = {}
         self.story: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -81,7 +85,11 @@ class World:
     # What reconciliation sees --------------------------------------------------------------------------------------
 
     def endpoint(self, request: Request) -> Object | None:
-        return self._seen(ENDPOINT, request.namespace, request.name)
+        key = (ENDPOINT, request.namespace, request.name)
+        return copy.deepcopy(self.outdated.get(key)) or self._seen(*key)
+
+    async def refresh(self, manifest: Object) -> None:
+        self.outdated.pop(_key(manifest), None)
 
     def elders(self, manifest: Object) -> int:
         def age(m: Object) -> tuple[str, str]:
@@ -145,6 +153,7 @@ class World:
             self.hidden.discard(key)  # what is written is seen, and after a conflict the next look is a live one
             try:
                 self._carry_out(step, key, found)
+                self.outdated.pop(key, None)  # the answer to a write tells what is so
             except ClusterError as error:
                 if error.conflict:
                     self._taken.add(key)
@@ -153,6 +162,7 @@ class World:
     async def write_status(self, manifest: Object, status: Object) -> None:
         key = _key(manifest)
         ready = next(c for c in status["conditions"] if c["type"] == "Ready")
+        self.outdated.pop(key, None)  # done or refused, the answer tells what is so
         with _Counted(self, f"status {ready['status']} {ready['reason']}"):
             found = self._expected("write the status of", key, {"uid": manifest["metadata"]["uid"]})
             assert violations(found["metadata"]["generation"], status) == []

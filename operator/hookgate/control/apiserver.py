@@ -112,6 +112,13 @@ class ApiServerCluster:
     def endpoint(self, request: Request) -> Object | None:
         return self._population.get(request)
 
+    async def refresh(self, manifest: Object) -> None:
+        found = await self._get(WEBHOOKENDPOINTS, str(meta(manifest).get("namespace")), str(meta(manifest)["name"]))
+        if found is None:
+            self._population.remove(manifest)
+        else:
+            self._population.put(found, ours=True)  # whoever asks looks again
+
     def elders(self, manifest: Object) -> int:
         return self._population.elders(manifest)
 

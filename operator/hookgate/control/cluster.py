@@ -42,6 +42,9 @@ class Cluster(Protocol):
     def endpoint(self, request: Request) -> Object | None:
         """Return the endpoint as last seen."""
 
+    async def refresh(self, manifest: Object) -> None:
+        """Look for the endpoint live: what is found is seen from now on. Raises `ClusterError`."""
+
     def elders(self, manifest: Object) -> int:
         """Count the endpoints of its namespace, absent ones aside, that were created before ``manifest``."""
 

@@ -186,8 +186,10 @@ class DirectoryCluster:
 
     def endpoint(self, request: Request) -> Object | None:
         """See `Cluster`."""
-        found = self._endpoints.get(request)
-        return found.object if found else None
+        return found.object if (found := self._endpoints.get(request)) else None
+
+    async def refresh(self, manifest: Object) -> None:
+        """See `Cluster`. There is no cache in between."""
 
     def elders(self, manifest: Object) -> int:
         """See `Cluster`."""

@@ -17,8 +17,8 @@ from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import meta, uid_of
 from hookgate.control.status import ready_of
-from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Served
-from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED
+from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Served, Step
+from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED, KIND
 from hookgate.scheme.presets import Presets
 
 #: A plan leads to the next within a few rounds; more would mean that two of them undo each other.
@@ -67,11 +67,16 @@ class Reconciler:
         Raises `ClusterError` when a read or write did not happen; what was done until then stays done.
         """
         served: Served | None = None
+        sure = False
         for _ in range(MOST_ROUNDS):
             manifest = self._cluster.endpoint(request)
             if manifest is None:
                 return None
             plan = decide(await self._observe(manifest, served))
+            if plan.steps and not sure and not meta(manifest).get("deletionTimestamp"):
+                await self._make_sure(manifest, plan.steps[0])
+                sure = True
+                continue
             for step in plan.steps:
                 await self._cluster.execute(step)
             if plan.awaits:
@@ -80,6 +85,18 @@ class Reconciler:
                 await self._report(manifest, plan)
                 return plan.again
         raise RoundsExceeded(f"{request}: deciding does not settle")
+
+    async def _make_sure(self, manifest: Object, first: Step) -> None:
+        """See the endpoint as it is right now, before anything is written for it.
+
+        An API server that lags behind, or a cache after a restart, tells of what is over: nobody's secret may be
+        removed, nor anybody's URL opened again, for a wish that was taken back since. A first write to the endpoint
+        itself brings back what is so, and fails where it is no more. A deletion is never taken back.
+        """
+        if first.object["kind"] == KIND:
+            await self._cluster.execute(first)
+        else:
+            await self._cluster.refresh(manifest)
 
     async def _observe(self, manifest: Object, served: Served | None) -> Observed:
         cluster, settings = self._cluster, self._settings()
