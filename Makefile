@@ -7,6 +7,8 @@ KEEP ?=
 PYTEST_ARGS ?=
 # Some properties alone: make faults FAULTS="P1 P3"
 FAULTS ?=
+# Handed to the bench as it is: make bench BENCH_ARGS="--rounds 1"
+BENCH_ARGS ?=
 # Leave empty to search; or: make test PYTHON=/path/to/python3.12
 PYTHON ?=
 
@@ -19,7 +21,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test faults lint format lock clean
+.PHONY: help demo test bench faults lint format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
 
 faults: $(VENV)/.dev ## Do the operator every harm there is a test for and print one table (FAULTS="P1 P3")
 	@$(BIN)/python -m tests.faults $(FAULTS)
+
+bench: $(VENV)/.dev ## Measure the receiver beside Go, nginx and webhook, in ten minutes (BENCH_ARGS=...)
+	@$(BIN)/python -m tests.bench.receiver $(BENCH_ARGS)
 
 lint: $(VENV)/.dev ## Check style and types
 	@$(BIN)/ruff check --output-format=concise .

@@ -1,0 +1,1 @@
+"""Measures the receiver beside its peers; see `tests.bench.receiver.__main__`."""

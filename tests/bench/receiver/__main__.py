@@ -1,0 +1,96 @@
+"""Measures the receiver beside its peers: ``python -m tests.bench.receiver``, `make bench`.
+
+Everybody has one core to itself; the client and the target have the other. Rounds are interleaved, so that whatever
+slows the machine slows everybody, and what counts are ratios within a round. It asserts nothing: figures belong to the
+machine that made them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.receiver.contenders import Contest
+from tests.bench.receiver.machine import Missing, check, ended
+from tests.bench.receiver.measure import Sample, rounds
+from tests.bench.receiver.plot import draw
+from tests.bench.receiver.report import Memory, ratios, rows, table
+
+_BEGAN = time.monotonic()
+#: Whose memory is told.
+_WEIGHED = ("hookgate", "hookgate-10", "hookgate-uvicorn", "go-proxy", "go-answer", "nginx-proxy", "webhook")
+
+
+def say(line: str) -> None:
+    """Show how far it is."""
+    print(f"[{time.monotonic() - _BEGAN:6.1f} s] {line}", file=sys.stderr, flush=True)
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.receiver", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.2, help="time of each run (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    return parser.parse_args()
+
+
+def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Sample], list[Memory], dict[str, str]]:
+    """Start everybody, measure, end everybody."""
+    contest = Contest(folder)
+    with ended(contest.processes):
+        say("starting everybody")
+        contest.start()
+        rest = {name: sum(p.memory() for p in contest.contenders[name].processes) for name in _WEIGHED}
+        samples = list(rounds(contest, options.rounds, options.seconds, say))
+        memory = [
+            Memory(title=each.title, rest=rest[name], peak=sum(process.peak() for process in each.processes))
+            for name, each in contest.contenders.items()
+            if name in rest
+        ]
+        return samples, memory, {name: each.title for name, each in contest.contenders.items()}
+
+
+def main() -> int:
+    """Measure, print and write."""
+    chosen = options()
+    try:
+        check()
+        with tempfile.TemporaryDirectory() as folder:
+            samples, memory, titles = measure(chosen, Path(folder))
+    except Missing as missing:
+        print(f"bench: {missing}", file=sys.stderr)
+        return 1
+    found = rows(samples, titles)
+    load = os.getloadavg()[2]
+    about = (
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} by `make bench`: {chosen.rounds} rounds of {chosen.seconds} s, "
+        f"{_processor()}, Python {platform.python_version()}, load average {load:.1f}.\n"
+    )
+    text = f"{about}\n{table(found, ratios(samples), memory, samples)}"
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "table.md").write_text(text)
+    (chosen.out / "plot.svg").write_text(draw(found))
+    (chosen.out / "samples.json").write_text(json.dumps([asdict(sample) for sample in samples]))
+    print(text)
+    say(f"written to {chosen.out}")
+    return 0
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""One receiver as a cluster runs it, but on loopback: ``python -m tests.bench.receiver.serve KUBECONFIG PORT EDGE``.
+
+`hookgate receiver` refuses targets on its own host, which is where a bench has to have them; nothing else differs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from hookgate.kube.api import Api
+from hookgate.receiver.kube_source import KubeSource
+from hookgate.receiver.loop import run_on_uvloop
+from hookgate.receiver.process import run_receiver
+from hookgate.receiver.settings import Edge, ReceiverSettings
+
+
+async def main(kubeconfig: str, port: int, edge: Edge) -> None:
+    """Serve until SIGTERM; the private port is the next one."""
+    settings = ReceiverSettings(
+        host="127.0.0.1",
+        port=port,
+        private_host="127.0.0.1",
+        private_port=port + 1,
+        max_in_flight_per_endpoint=1024,  # all calls of the bench are for one
+        loopback_targets=True,
+        drain_delay=0,
+        edge=edge,
+    )
+    async with await Api.connect(kubeconfig=kubeconfig, light=True) as api:
+        await run_receiver(settings, KubeSource(api))
+
+
+if __name__ == "__main__":
+    run_on_uvloop(main(sys.argv[1], int(sys.argv[2]), Edge(sys.argv[3])))

@@ -1,0 +1,51 @@
+"""What all contenders serve: paths, keys, bindings, one secret. Derived from numbers, so that every process agrees."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from hookgate.model.binding import Binding, Key, encode
+from hookgate.model.sensitive import Sensitive
+from hookgate.scheme.presets import Presets
+
+SECRET = "0123456789abcdef" * 4
+HEADER = "X-Hub-Signature-256"
+MAX_BODY = 2 << 20
+#: The endpoint that is called, and its twin whose target speaks TLS.
+CALLED, CALLED_TLS = 5, 6
+_NAMESPACES = 100
+
+
+def segment(number: int) -> str:
+    """Return the path segment of an endpoint."""
+    return base64.b32encode(hashlib.sha256(b"%d" % number).digest()[:20]).decode().lower()
+
+
+def path(number: int) -> str:
+    """Return the public path of an endpoint."""
+    return f"/h/{segment(number)}"
+
+
+def bindings(count: int, target: str, secure_target: str) -> dict[str, bytes]:
+    """Return encoded bindings by uid, all for GitHub's scheme."""
+    preset = Presets.builtin().get("github")
+    assert preset is not None
+    return {
+        f"uid-{number}": encode(
+            Binding(
+                uid=f"uid-{number}",
+                namespace=f"team-{number % _NAMESPACES}",
+                name=f"hook-{number}",
+                active=True,
+                auth=preset.scheme,
+                keys=(Key(id=f"key-{number}", value=Sensitive(SECRET.encode()), created=0),),
+                nonce=f"{number:016x}",
+                target=secure_target if number == CALLED_TLS else target,
+                timeout_ms=10_000,
+                max_body_bytes=MAX_BODY,
+                segment=segment(number),
+            )
+        )
+        for number in range(count)
+    }
