@@ -130,11 +130,24 @@ class Endpoints:
         return True
 
     async def _watch_on(self, namespace: str | None) -> None:
-        """Watch one namespace, or all, whenever it may be seen."""
+        """Watch one namespace, or all, whenever it may be seen; begin again where a watch breaks."""
+        from hookgate.control.handlers import WatchBroken, watch_endpoints  # noqa: PLC0415 -- kopf takes long to import
+
+        pause = _FIRST_PAUSE
         while not self._stop.is_set():
+            began = asyncio.get_running_loop().time()
             try:
-                await self._watch(*(() if namespace is None else (namespace,)))
+                watched = () if namespace is None else (namespace,)
+                await watch_endpoints(self._seen, namespaces=watched, stop=self._stop)
                 return
+            except WatchBroken as error:
+                steady = asyncio.get_running_loop().time() - began > _LONGEST_PAUSE
+                pause = _FIRST_PAUSE if steady else min(_LONGEST_PAUSE, pause * 2)
+                logger.warning("watching endpoints broke off (%s); again in %.0f s", error, pause)
+                await self._sleep(pause)
+                with suppress(ApiError):
+                    await self.look()  # a new watch does not tell what was deleted meanwhile
+                continue
             except Exception as error:
                 # kopf's own exceptions cannot be named; whatever else ended the watch would end the next one, too.
                 if getattr(error, "status", None) != HTTPStatus.FORBIDDEN:
@@ -151,11 +164,6 @@ class Endpoints:
                 if await self._may_list(namespace):
                     return
             await self._sleep(FORBIDDEN_AGAIN)
-
-    async def _watch(self, *namespaces: str) -> None:
-        from hookgate.control.handlers import watch_endpoints  # noqa: PLC0415 -- kopf takes a second to import
-
-        await watch_endpoints(self._seen, namespaces=namespaces, stop=self._stop)
 
     def _seen(self, kind: str | None, manifest: Object) -> None:
         if kind == "DELETED":

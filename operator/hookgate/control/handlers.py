@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import kopf
@@ -26,11 +27,15 @@ _WORKERS = 64
 _IDLE_S = 0.01
 
 
+class WatchBroken(Exception):  # noqa: N818 -- what happened
+    """kopf gave up on something that is none of its errors, such as an ERROR event or a torn line. Names its type."""
+
+
 async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asyncio.Event) -> None:
     """Call ``seen`` with (event type, object) until cancelled; the type is None for what a list brought.
 
     ``namespaces`` empty means all of the cluster. SIGTERM and SIGINT set ``stop``; kopf would take them to itself.
-    Raises what kopf raises when it cannot log in.
+    Raises `WatchBroken` where another watch may do better, else what kopf raises: it cannot log in, it is forbidden.
     """
     registry = kopf.OperatorRegistry()
 
@@ -64,7 +69,18 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in ended:
+        _ended(task)
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    """Raise what ended a task of kopf's, if anything."""
+    try:
         task.result()
+    except Exception as error:
+        if isinstance(error, kopf.LoginError) or getattr(error, "status", None) == HTTPStatus.FORBIDDEN:
+            raise
+        # Its own exceptions have no public names, and their texts quote whole objects.
+        raise WatchBroken(type(error).__name__) from None
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
