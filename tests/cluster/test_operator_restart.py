@@ -64,8 +64,9 @@ def endpoints(team: Team) -> list[Object]:
 
 def settled(endpoint: Object) -> bool:
     """Whether the newest spec was judged and nothing is under way."""
-    ready = condition(endpoint, "Ready")
-    return ready["status"] != "Unknown" and ready["reason"] not in ("NoReceivers", "ReceiversPending")
+    # Also of one that is refused: a missing target, say, does not keep its path from being served and routed.
+    reasons = {condition(endpoint, kind)["reason"] for kind in ("Ready", "Programmed", "Exposed")}
+    return "" not in reasons and reasons.isdisjoint({"NoReceivers", "ReceiversPending", "RoutePending"})
 
 
 def reasons(team: Team) -> dict[str, str]:
