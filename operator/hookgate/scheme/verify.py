@@ -12,7 +12,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import lru_cache, partial
+from typing import Any, Final, NamedTuple
 
 from hookgate.model.binding import Key
 from hookgate.scheme.asymmetric import compile_check
@@ -60,6 +61,14 @@ _CLOSEST: Final = (
 _MAX_ASYMMETRIC: Final = 4
 
 
+class _Usable(NamedTuple):
+    """A key that the scheme can use. ``expires`` in unix seconds."""
+
+    id: str
+    expires: int | None
+    match: _Match
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """What breaks the credential when somebody changes it: what a target may trust. A token covers nothing."""
@@ -87,9 +96,11 @@ def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
 
     Signatures may pass. Type none declares no credential, so nothing is taken away. Raises `InvalidDescriptor`.
     """
-    return frozenset().union(*(_credential_headers(parse(way)) for way in ways(document)))
+    found = [_credential_headers(parse(way)) for way in ways(document)]
+    return found[0] if len(found) == 1 else frozenset().union(*found)
 
 
+@lru_cache(maxsize=256)
 def _credential_headers(descriptor: Descriptor) -> frozenset[bytes]:
     if descriptor.type is SchemeType.NONE:
         return frozenset()
@@ -153,7 +164,15 @@ def _compile_open(descriptor: Descriptor) -> Verifier:
     return verify
 
 
-def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: str | None) -> Verifier:
+def _compile(descriptor: Descriptor, usable: Sequence[_Usable], url: str | None) -> Verifier:
+    judge = _judge(descriptor, url if descriptor.needs_url else None)
+    if all(key.expires is None for key in usable):
+        return partial(judge, usable)
+    return lambda request, now: judge([key for key in usable if key.expires is None or now < key.expires], request, now)
+
+
+@lru_cache(maxsize=256)  # most endpoints share their scheme with many others, and all that is not their keys
+def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usable], Request, float], Verdict]:
     slots = Slots()
     credentials, decode = compile_credentials(descriptor, slots), _decoder(descriptor)
     message = compile_message(descriptor, slots, url) if descriptor.signs else _no_message
@@ -161,10 +180,8 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
     digest_differs = _compile_digest(descriptor.body_digest, slots)
     delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
     at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, slots)
-    lasting = all(key.expires is None for key, _ in usable)
 
-    def verify(request: Request, now: float) -> Verdict:
-        current = usable if lasting else [entry for entry in usable if entry[0].valid_at(now)]
+    def judge(current: Sequence[_Usable], request: Request, now: float) -> Verdict:
         if not current:
             return _REFUSED[Reason.NO_USABLE_KEY]
         found = slots.find(request.headers)
@@ -184,7 +201,7 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
         signed = message(inputs, time or b"")
         if isinstance(signed, Reason):
             return at_message[signed]
-        matched = [key for key, match in current if match(signed, given)]
+        matched = [key.id for key in current if key.match(signed, given)]
         if not matched:
             return at_credential[Reason.WRONG_CREDENTIAL]
         objection = digest_differs(inputs)
@@ -194,10 +211,10 @@ def _compile(descriptor: Descriptor, usable: Sequence[tuple[Key, _Match]], url: 
         if isinstance(skew, Verdict):
             return skew
         return Verdict(
-            accepted=True, key_id=matched[0].id, delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
+            accepted=True, key_id=matched[0], delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
         )
 
-    return verify
+    return judge
 
 
 def _refusals_by_stage(descriptor: Descriptor, slots: Slots) -> tuple[Mapping[Reason, Verdict], ...]:
@@ -217,10 +234,10 @@ def _refusals_by_stage(descriptor: Descriptor, slots: Slots) -> tuple[Mapping[Re
     )
 
 
-def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[tuple[Key, _Match], ...]:
+def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[_Usable, ...]:
     """Prepare the keys that can be used and leave the others out: one bad key must not take the endpoint down."""
     prepared = ((key, _compile_match(descriptor, key.value.reveal())) for key in keys)
-    return tuple((key, match) for key, match in prepared if match is not None)
+    return tuple(_Usable(key.id, key.expires, match) for key, match in prepared if match is not None)
 
 
 def _compile_match(descriptor: Descriptor, value: bytes) -> _Match | None:
