@@ -125,10 +125,12 @@ class Plane:
             *("--listen", f"127.0.0.1:{self.public}", "--private-listen", f"127.0.0.1:{self.private}"),
         )
 
-    def operator_with(self, name: str, config: Path, kubeconfig: Path, port: int | None = None) -> Program:
+    def operator_with(
+        self, name: str, config: Path, kubeconfig: Path, port: int | None = None, more: tuple[str, ...] = ()
+    ) -> Program:
         """An operator, not yet started; its log is ``name``.log."""
         health = f"127.0.0.1:{port or free_port()}"
-        options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options)
+        options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options, *more)
         return self._program(name, "-m", "hookgate", "operator", *options)
 
     def _program(self, name: str, *arguments: object) -> Program:

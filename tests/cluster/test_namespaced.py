@@ -236,4 +236,4 @@ def test_without_rights_in_any_namespace_it_says_so_and_ends(plane: Plane) -> No
     program.start()
     assert program.exit_code() == 1
     last = program.log.read_text().splitlines()[-1]
-    assert last == "hookgate: no permission to list endpoints in any of team-a, team-b; see manifests/namespaced"
+    assert last == "hookgate: no permission to list endpoints in any of team-a, team-b, see manifests/namespaced"

@@ -165,3 +165,16 @@ def test_the_component_adds_the_roles_to_the_built_in_ones(tmp_path: Path) -> No
         if label.startswith("rbac.authorization.k8s.io/")
     }
     assert aggregated == {("hookgate-edit", "aggregate-to-edit"), ("hookgate-view", "aggregate-to-view")}
+
+
+def test_there_are_two_operators_on_nodes_of_their_own_if_possible_and_one_of_them_always(base: list[Object]) -> None:
+    """Neither a rollout nor a drained node leaves endpoints unattended."""
+    deployment = find(base, "Deployment", "hookgate-operator", SYSTEM)["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    budget = find(base, "PodDisruptionBudget", "hookgate-operator", SYSTEM)["spec"]
+    assert budget == {"maxUnavailable": 1, "selector": deployment["selector"]}
+    pod = deployment["template"]["spec"]
+    (apart,) = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert apart["podAffinityTerm"]["labelSelector"] == deployment["selector"]
+    assert "--lease-duration" not in str(pod["containers"][0]["args"])

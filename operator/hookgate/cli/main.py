@@ -120,6 +120,13 @@ def _serving(commands: _Commands) -> None:
     operator.add_argument(
         "--resync", type=float, default=300.0, metavar="SECONDS", help="between looks at everything (%(default)s)"
     )
+    operator.add_argument(
+        "--lease-duration",
+        type=float,
+        default=15.0,
+        metavar="SECONDS",
+        help="until another operator takes over from one that died; 0: there is no other (%(default)s)",
+    )
     operator.add_argument("--health", default="0.0.0.0:8082", metavar="HOST:PORT", help="probes (%(default)s)")
 
     receiver = _add(commands, "receiver", _run_receiver, "run one receiver in a cluster")

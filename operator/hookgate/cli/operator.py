@@ -12,7 +12,11 @@ from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
 from hookgate.control.operator import Options, run_operator
 from hookgate.control.preflight import CannotRun
+from hookgate.kube.lease import Timing
 from hookgate.model import grammar
+
+#: Shorter leases would be lost to a slow answer, longer ones leave endpoints unattended, in seconds.
+SHORTEST_LEASE, LONGEST_LEASE = 3.0, 300.0
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
                     binding_namespace=options.bindings_namespace,
                     resync=options.resync,
                     namespaces=namespaces(options.namespaces),
+                    lease=timing(options.lease_duration),
                     health=(health.host, health.port),
                     # The receivers run the operator's own image, which only its Deployment can tell.
                     image=os.environ.get("HOOKGATE_IMAGE", ""),
@@ -38,6 +43,16 @@ def run(options: argparse.Namespace) -> int:
     except CannotRun as error:
         raise Stop(Exit.REFUSED, str(error)) from None
     return Exit.DONE
+
+
+def timing(seconds: float) -> Timing | None:
+    """Return the timing of the election, in client-go's proportions; 0 is none at all. Raises `Stop`."""
+    if seconds == 0:
+        return None
+    if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
+        span = f"{SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f} seconds"
+        raise Stop(Exit.USAGE, f"--lease-duration: write {span}, or 0 where only one operator ever runs")
+    return Timing(lease_s=seconds, renew_deadline_s=seconds * 2 / 3, retry_s=seconds * 2 / 15)
 
 
 def namespaces(text: str | None) -> tuple[str, ...]:
