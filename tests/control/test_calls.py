@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hookgate.control.calls import INTERVAL, combined, due, next_calls, read_report
+from hookgate.control.calls import INTERVAL, combined, due, next_calls, next_keys, read_report
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.values import CallReport
+from hookgate.model.binding import Key
+from hookgate.model.sensitive import Sensitive
 from tests.control.stage import START, Stage
 
 SAID = {
@@ -207,6 +210,13 @@ def test_an_endpoint_is_due_exactly_when_its_status_would_change(called: Called)
 def test_one_secret_is_no_news(called: Called) -> None:
     called.called(accepted=1, last_accepted=START, keys={called.binding().keys[0].id: int(START)})
     assert "keys" not in called.status()
+
+
+def test_one_secret_for_each_of_several_ways_is_no_news() -> None:
+    keys = [Key(id=f"k{n}", value=Sensitive(b"x"), created=0, option=n) for n in range(3)]
+    older = replace(keys[1], id="older", expires=60)
+    assert next_keys((), keys, None, refresh=True) == ()
+    assert [each["id"] for each in next_keys((), [*keys, older], None, refresh=True)] == ["k0", "k1", "k2", "older"]
 
 
 def test_while_an_older_secret_lives_the_status_tells_which_is_used(called: Called) -> None:

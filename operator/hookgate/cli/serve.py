@@ -237,6 +237,7 @@ class MemorySource:
     async def run(self, table: BindingTable) -> None:
         """Load the whole table; later changes come through `bound`."""
         table.replace(self._cluster.bindings)
+        table.heard_at = time.monotonic
         self._table = table
         await asyncio.Event().wait()
 

@@ -70,11 +70,11 @@ def next_calls(before: Object | None, report: CallReport | None, now: float) -> 
 def next_keys(
     before: Sequence[Object], keys: Sequence[Key], report: CallReport | None, *, refresh: bool
 ) -> tuple[Object, ...]:
-    """Return ``status.keys`` for the ``keys`` that verify now: nothing unless an older one is among them.
+    """Return ``status.keys`` for the ``keys`` that verify now: nothing unless one way has an older one, too.
 
     The last use of a key that is told already changes only with a ``refresh``, for which the calls are told anew.
     """
-    if len(keys) < 2:
+    if len({key.option for key in keys}) == len(keys):
         return ()
     known = {each.get("id"): each for each in before}
     used = report.keys if report is not None else {}

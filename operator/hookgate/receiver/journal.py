@@ -17,7 +17,7 @@ from hookgate.receiver.steps import Step, step_of
 #: How many refusals of each endpoint are remembered.
 LAST_REFUSALS = 10
 #: More keys than one endpoint ever has at a time; of older ones the time of use is forgotten.
-_MOST_KEYS = 8
+_MOST_KEYS = 16
 _MINUTE = 60
 
 #: Upper bounds of the buckets, in seconds.
