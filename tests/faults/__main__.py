@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("properties", nargs="*", metavar="PROPERTY", help=f"of {', '.join(PROPERTIES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a small part of each suite")
+    parser.add_argument("--only", default="", metavar="TEXT", help="the cases with this in the name of their story")
     parser.add_argument("--keep", type=Path, help="a folder to keep all logs in")
     parser.add_argument("--markdown", type=Path, help="a file to write the table to")
     options = parser.parse_args()
@@ -33,7 +34,7 @@ def main() -> int:
         parser.error(f"no such property: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="hookgate-faults-") as folder:
         try:
-            table = run(wanted, Scope(quick=options.quick), options.keep or Path(folder) / "stand")
+            table = run(wanted, Scope(quick=options.quick, only=options.only), options.keep or Path(folder) / "stand")
         except Unavailable as reason:
             print(f"hookgate faults: {reason}", file=sys.stderr)
             return 2

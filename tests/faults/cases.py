@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -16,6 +17,11 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """How much to try. ``quick``: a small part of every suite, for every change."""
+    """How much to try. ``quick``: a small part of every suite, for every change. ``only``: what has it in its name."""
 
     quick: bool = False
+    only: str = ""
+
+    def wants(self, name: str, few: Collection[str] = ()) -> bool:
+        """Whether this is to be tried, where ``few`` are those of a quick run."""
+        return self.only in name and (not self.quick or name in few or bool(self.only))

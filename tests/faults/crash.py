@@ -35,7 +35,7 @@ class Run:
 def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every write, every moment."""
     for name, scenario in SCENARIOS.items():
-        if scope.quick and name not in _QUICK:
+        if not scope.wants(name, _QUICK):
             continue
         first, reference = run(stand, scenario), run(stand, scenario)
         yield Case("P1", f"{name}: two undisturbed runs", difference(first.picture, reference.picture))

@@ -48,7 +48,8 @@ def drifts(stand: Stand, scope: Scope) -> Iterator[Case]:
 def _tried(stand: Stand, wanted: list[Drift]) -> Iterator[Case]:
     teams = [(stand.team(), drift) for drift in wanted]
     for team, drift in teams:
-        team.create(**({"exposure": {"host": drift.host}} if drift.host else {}))
+        spec: dict[str, Any] = {"exposure": {"host": drift.host}} if drift.host else {}
+        team.create(**spec)
     for team, _ in teams:
         team.until("True Active")
         for obj in team.objects():
@@ -90,7 +91,8 @@ def _found(stand: Stand) -> Iterator[Drift]:
     """All drifts, from the objects of two endpoints that are in force."""
     stand.run_operator()
     for host in (None, GATEWAY_HOST):
-        team = stand.team().created(**({"exposure": {"host": host}} if host else {}))
+        spec: dict[str, Any] = {"exposure": {"host": host}} if host else {}
+        team = stand.team().created(**spec)
         for obj in team.objects():
             place = _placed(obj["metadata"]["namespace"])
             if obj["kind"] == KIND:
@@ -123,13 +125,12 @@ def _of_field(kind: str, place: str, path: list[str | int], value: Any, host: st
 
 
 def _of_endpoint(place: str) -> Iterator[Drift]:
-    for name, patch in {
-        "finalizer removed": [{"op": "test", "path": "/metadata/finalizers/0", "value": FINALIZER}]
-        + [{"op": "remove", "path": "/metadata/finalizers/0"}],
-    }.items():
-        yield Drift(name=name, kind=KIND, place=place, patch=patch)
-    for name, value in {"url": "https://evil.example.com/h/x", "secretName": "other", "conditions": []}.items():
-        patch = [{"op": "replace", "path": f"/status/{name}", "value": value}]
+    first = "/metadata/finalizers/0"
+    gone: Patch = [{"op": "test", "path": first, "value": FINALIZER}, {"op": "remove", "path": first}]
+    yield Drift(name="finalizer removed", kind=KIND, place=place, patch=gone)
+    values: dict[str, Any] = {"url": "https://evil.example.com/h/x", "secretName": "other", "conditions": []}
+    for name, value in values.items():
+        patch: Patch = [{"op": "replace", "path": f"/status/{name}", "value": value}]
         yield Drift(name=f"status.{name} changed", kind=KIND, place=place, patch=patch)
 
 

@@ -36,7 +36,7 @@ _STARTING = 24
 
 def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every request, every error."""
-    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and (n in _QUICK or not scope.quick)}
+    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and scope.wants(n, _QUICK)}
     references: dict[str, tuple[str, int]] = {}
     for story in together(stand, [(n, s, lambda _: None) for n, s in chosen.items()]):
         yield Case("P14", f"{story.name}: undisturbed", story.wrong)
@@ -52,7 +52,7 @@ def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
         picture, _ = references[story.name.partition(":")[0]]
         wrong = story.wrong or difference(picture, story.team.picture()) or too_soon(stand, story, rules[story.name])
         yield Case("P14", story.name, wrong)
-    if not scope.quick:
+    if scope.wants("start"):
         yield from starts(stand)
 
 

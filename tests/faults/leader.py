@@ -1,4 +1,4 @@
-"""P16: of several operators one writes; one that was stopped for longer than its lease writes nothing when it goes on."""
+"""P16: of several operators one writes; one that was stopped beyond its lease writes nothing when it goes on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 from tests.faults.asked import Entry
 from tests.faults.cases import Case, Scope
@@ -100,7 +101,7 @@ def _writer(stand: Stand, mark: int) -> str:
 
 def two_at_a_time(writes: list[Entry]) -> str:
     """Tell where somebody wrote again after another one had: each reign is one stretch of the log."""
-    for one, other in zip(writes, writes[1:], strict=False):
+    for one, other in pairwise(writes):
         if one.asked.client != other.asked.client and other.began < one.ended and 200 <= other.status < 300:
             return f"{other.asked.client} wrote while {one.asked.client} did: {other.asked}"
     return ""

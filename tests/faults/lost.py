@@ -23,7 +23,7 @@ _HARMS = ("drop", "delay", "duplicate", "cut")
 
 def losses(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every event that it brings about, every harm."""
-    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and (n in _QUICK or not scope.quick)}
+    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and scope.wants(n, _QUICK)}
     stand.restart_receiver(resync=RESYNC)
     references = {}
     for story in together(stand, [(n, s, lambda _: None) for n, s in chosen.items()], resync=RESYNC):

@@ -63,7 +63,7 @@ def lags(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every lag; first with lists alone, then with single reads from the past, too."""
     for single in (False, True):
         for name, lag in LAGS.items():
-            if (scope.quick and (single or name not in _QUICK)) or (single and lag.unseen):
+            if not scope.wants(name, () if single else _QUICK) or (single and lag.unseen):
                 continue
             what = f"{name}{', single reads too' if single else ''}"
             try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from tests.faults.asked import SYSTEM, Asked
 from tests.faults.cases import Case, Scope
@@ -22,8 +23,8 @@ _OUTAGE_S = 40.0
 
 def watches(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every trouble, each with an endpoint made, one changed, one deleted, and a drift, all in its course."""
-    for name, (trouble, patience) in TROUBLES.items():
-        if scope.quick and name not in _QUICK:
+    for title, (trouble, patience) in TROUBLES.items():
+        if not scope.wants(title, _QUICK):
             continue
         operator, receiver = stand.run_operator(), stand.receiver
         changed, deleted, drifted = stand.team(), stand.team(), stand.team()
@@ -32,27 +33,33 @@ def watches(stand: Stand, scope: Scope) -> Iterator[Case]:
         for team in (changed, deleted, drifted):
             team.settled()
         before = drifted.picture()
-        wrong = ""
+        wrong, told = "", title
         try:
-            wrong = trouble(stand, lambda c=changed, d=deleted, r=drifted: act(c, d, r)) or ""
+            wrong = trouble(stand, partial(act, changed, deleted, drifted)) or ""
             made = stand.team()
             made.create()
             began = time.monotonic()
-            stand.wait(lambda m=made: m.says() == "True Active", "a new endpoint", seconds=patience)
-            stand.wait(lambda c=changed: c.says() == "True Inactive", "a changed endpoint", seconds=patience)
-            stand.wait(lambda d=deleted: d.get() is None, "a deleted endpoint", seconds=patience)
-            stand.wait(lambda r=drifted, b=before: r.picture() == b, "a drift", seconds=patience)
+            _all_well(made, changed, deleted, drifted, before=before, seconds=patience)
             took = time.monotonic() - began
             wrong += difference(before, drifted.picture())
-            name = f"{name}; all well after {took:.0f} s"
+            told = f"{title}; all well after {took:.0f} s"
         except AssertionError as error:
             wrong = f"{error}; {operator.said()[-800:]}"
         if not operator.running or receiver is None or not receiver.running:
             wrong += f" a process ended ({operator.code}): {operator.said()[-800:]}"
-        yield Case("P15", name, wrong)
+        yield Case("P15", told, wrong)
         stand.clean()
         for team in (changed, drifted):
             team.delete()
+
+
+def _all_well(made: Team, changed: Team, deleted: Team, drifted: Team, *, before: str, seconds: float) -> None:
+    """Wait until all that was missed is made good."""
+    wait = made.stand.wait
+    wait(lambda: made.says() == "True Active", "a new endpoint", seconds=seconds)
+    wait(lambda: changed.says() == "True Inactive", "a changed endpoint", seconds=seconds)
+    wait(lambda: deleted.get() is None, "a deleted endpoint", seconds=seconds)
+    wait(lambda: drifted.picture() == before, "a drift", seconds=seconds)
 
 
 def act(changed: Team, deleted: Team, drifted: Team) -> None:
