@@ -15,8 +15,10 @@ from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.objects import encode_data, secret_data
 from hookgate.control.reconcile import Reconciler, Settings
 from hookgate.control.settings import settings_of
+from hookgate.control.values import Published
 from hookgate.model import binding as contract
 from hookgate.model.binding import Binding
+from hookgate.model.endpoint import KeySet
 from tests.control.kstatus import is_current
 from tests.control.world import FakeReceivers, World
 from tests.kube.asyncrun import run
@@ -65,6 +67,7 @@ class Stage:
         self.again: float | None = None
         self.world = World(lambda: self.now)
         self.receivers = FakeReceivers(self.world)
+        self.key_sets: dict[KeySet, Published] = {}
         self.entropy = Entropy()
         self.configure(config or platform())
         self.serve("app")
@@ -160,6 +163,7 @@ class Stage:
             settings=lambda: self.settings,
             clock=lambda: self.now,
             entropy=self.entropy,
+            published=lambda key_set, _request: self.key_sets.get(key_set, Published()),
         )
 
     # What is to be seen --------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ LAYERS: dict[str, frozenset[str]] = {
 LIBRARIES: dict[str, frozenset[str]] = {
     "": frozenset(),
     "model": frozenset(),
-    "scheme": frozenset({"cryptography", "yaml"}),
+    "scheme": frozenset({"cryptography", "joserfc", "yaml"}),
     "config": frozenset({"jsonschema", "yaml"}),
     "kube": frozenset({"aiohttp", "kubernetes", "yaml", "yarl"}),
     "control": frozenset({"aiohttp", "prometheus_client", "yaml", "yarl"}),

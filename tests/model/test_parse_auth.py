@@ -76,7 +76,6 @@ def test_the_keys_of_a_tokens_issuer_come_from_one_place() -> None:
     assert discovered.key_set == KeySet(issuer="https://issuer.example")
     assert named.key_set == KeySet(issuer="https://issuer.example", url="https://issuer.example/keys")
     assert held.key_set is None
-    assert "jwks" not in named.settings
 
 
 def test_several_ways_are_read_one_by_one() -> None:

@@ -121,6 +121,14 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
                 _SCHEME,
             ),
         ),
+        "foreign-token": Advice(
+            happened="The token is genuine, but not for this endpoint: its issuer, audience or a claim is another one.",
+            check=(
+                "Compare iss, aud and the claims of a token with issuer, audiences and claims of spec.auth.jwt; they "
+                "have to be equal to the letter.",
+                "Set the audience at the sender to one of spec.auth.jwt.audiences.",
+            ),
+        ),
         "unauthentic": Advice(happened="The call could not be authenticated.", check=(_KEY, _SCHEME)),
         "forbidden": Advice(
             happened="The sender asked for a handshake, as some do before they deliver, and its word did not match.",

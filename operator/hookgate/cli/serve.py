@@ -22,9 +22,10 @@ from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, settings_file
 from hookgate.cli.screen import Screen
 from hookgate.control.calls import read_report
-from hookgate.control.cluster import ClusterError
+from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.directory import DirectoryCluster
 from hookgate.control.files import ManifestFiles, Reading
+from hookgate.control.jwks import KeySets
 from hookgate.control.manifests import SECRET, Claim
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
@@ -138,10 +139,11 @@ class Service:
         self._calls = CallWatch(
             one.calls,
             lambda: [(request, record.object) for request, record in known.items()],
-            lambda request: self._queue.add(request),  # noqa: PLW0108 -- the queue is made later
+            self._wake,
             clock=time.time,
             interval=_CALLS,
         )
+        self._key_sets = KeySets(self._wake, private=lambda: self._settings.current().config.private_issuers)
         reconciler = Reconciler(
             cluster,
             one,
@@ -149,6 +151,7 @@ class Service:
             clock=time.time,
             entropy=os.urandom,
             calls=self._calls.report,
+            published=self._key_sets.published,
         )
         self._queue = Queue(reconciler.reconcile, workers=_WORKERS, jitter=random.random)
         cluster.wake, cluster.bound, cluster.told = self._queue.add, source.bound, self._tell
@@ -181,6 +184,7 @@ class Service:
             self._follow(reading),
             self._settings.watch(self._wake_all),
             self._calls.run(),
+            self._key_sets.run(),
         ):
             task = asyncio.create_task(work)
             task.add_done_callback(lambda _: self._receiver.stop())
@@ -192,6 +196,9 @@ class Service:
             self._state.put_private(private)
         except OSError as error:
             self._screen.say(f"{self._state.folder}: cannot be written ({error.strerror}); `explain` will tell less")
+
+    def _wake(self, request: Request) -> None:
+        self._queue.add(request)
 
     def _wake_all(self) -> None:
         for request in self._cluster.endpoints:

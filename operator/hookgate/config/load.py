@@ -25,7 +25,7 @@ from hookgate.config.platform import (
 )
 from hookgate.config.schema import faults, plain_faults
 from hookgate.model.endpoint import AuthType, FieldError
-from hookgate.model.grammar import URL, HttpUrl, split_url
+from hookgate.model.grammar import ISSUER, URL, HttpUrl, split_url
 
 _DEFAULT_PORTS = MappingProxyType({"https": 443, "http": 80})
 
@@ -83,6 +83,7 @@ def _contradictions(document: Any, broken: set[str]) -> Iterator[FieldError]:
         yield from _target_faults(part, target)
     if "auth" not in broken:
         yield from _type_faults(_member(document, "auth").get("allowedTypes", ()))
+        yield from _issuer_faults(_member(document, "auth").get("privateIssuers", ()))
     if "receiver" not in broken:
         yield from _receiver_faults(_member(document, "receiver"))
 
@@ -154,6 +155,13 @@ def _type_faults(types: Iterable[str]) -> Iterator[FieldError]:
             yield FieldError(field=f"auth.allowedTypes[{i}]", message=message)
 
 
+def _issuer_faults(issuers: Iterable[str]) -> Iterator[FieldError]:
+    for i, issuer in enumerate(issuers):
+        fault = ISSUER.fault(issuer)
+        if fault:
+            yield FieldError(field=f"auth.privateIssuers[{i}]", message=f"not an issuer of tokens; {fault}")
+
+
 def _receiver_faults(receiver: Mapping[str, Any]) -> Iterator[FieldError]:
     if "managed" in receiver and "addresses" in receiver:
         message = "receivers are either managed or at fixed addresses; remove managed or addresses"
@@ -176,6 +184,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
     return PlatformConfig(
         hosts=tuple(_host(host) for host in document.get("hosts", ())),
         allowed_types=usual.allowed_types if types is None else frozenset(AuthType(each) for each in types),
+        private_issuers=tuple(cast("HttpUrl", split_url(each)) for each in auth.get("privateIssuers", ())),
         max_endpoints=int(limits.get("maxEndpointsPerNamespace", usual.max_endpoints)),
         max_body_bytes=int(limits.get("maxBodyBytes", usual.max_body_bytes)),
         url_targets=tuple(_target(each) for each in _member(document, "targets").get("urls", ())),

@@ -89,11 +89,13 @@ class PlatformConfig:
     """The platform's decisions. The defaults allow nobody to be reached anywhere.
 
     ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for.
-    ``providers`` are presets of the platform's own, unread here.
+    ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
+    addresses need not be public.
     """
 
     hosts: tuple[Host, ...] = ()
     allowed_types: frozenset[AuthType] = frozenset(AuthType) - {AuthType.NONE, AuthType.ANY_OF}
+    private_issuers: tuple[HttpUrl, ...] = ()
     max_endpoints: int = 100
     max_body_bytes: int = 10_485_760
     url_targets: tuple[UrlTarget, ...] = ()

@@ -231,15 +231,15 @@ def secret_form_fits(case: Case) -> Finding | None:
 
 
 def references_are_usable(case: Case) -> Finding | None:
-    """Every referenced Secret exists, is labelled for us, and holds a usable value; so do keys in the spec itself."""
+    """Every referenced Secret exists, is labelled for us, and is usable; so are public keys and issuers' key sets."""
     if isinstance(case.scheme, Unresolvable):
         return None
     ways = zip(case.endpoint.spec.auth.ways, case.scheme.ways, strict=True)
-    unusable = [u for way, scheme in ways for u in keyring.given(way, scheme.document, (), case.observed)[1]]
+    unusable = [u for way, scheme in ways for u in keyring.given(way, scheme.document, case.binding, case.observed)[1]]
     if not unusable:
         return None
     return _unresolved(
-        "SecretNotUsable",
+        unusable[0].reason,
         "; ".join(f"{u.place}: {u.problem}" for u in unusable),
         terminal=False,
         serve=Serve.AS_DECLARED,  # without any usable key the receiver answers 503 by itself

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from hookgate.control.objects import secret_data
-from hookgate.control.values import Fresh, Object, Observed
+from hookgate.control.values import Fresh, Object, Observed, Published
 from hookgate.model.binding import Binding, Key
-from hookgate.model.endpoint import ANNOTATION_ROTATE, AuthSpec, AuthType, SecretKeyRef, WebhookEndpoint
+from hookgate.model.endpoint import ANNOTATION_ROTATE, AuthSpec, AuthType, KeySet, SecretKeyRef, WebhookEndpoint
 from hookgate.model.sensitive import Sensitive
 from hookgate.scheme.generate import check_key, generate
 from hookgate.scheme.presets import Resolved
+from hookgate.scheme.ways import ways
 
 #: However often a secret is rotated within one overlap, no more keys than this are tried on a call.
 MAX_KEYS = 4
@@ -29,6 +31,7 @@ class UnusableKey:
 
     place: str
     problem: str
+    reason: str = "SecretNotUsable"
 
 
 def rotation_requests(endpoint: WebhookEndpoint) -> dict[str, str]:
@@ -62,23 +65,24 @@ def current(keys: tuple[Key, ...], now: float) -> tuple[Key, ...]:
 
 
 def given(
-    auth: AuthSpec, document: Mapping[str, object], before: tuple[Key, ...], observed: Observed
+    auth: AuthSpec, document: Mapping[str, Any], before: Binding | None, observed: Observed
 ) -> tuple[tuple[Key, ...], tuple[UnusableKey, ...]]:
-    """Read the keys that one way names. A key whose value was known before keeps its id and age.
+    """Read the keys that one way names. A key whose value ``before`` has keeps its id and age.
 
     Returns the usable keys in their order without repeats, and what is wrong with the others.
     """
     keys: list[Key] = []
     unusable: list[UnusableKey] = []
     ids = iter(observed.fresh.ids)
-    for place, value, problem in _places(auth, document, observed):
+    for place, value, problem in _places(auth, document, before, observed):
         if problem is not None:
-            unusable.append(UnusableKey(place=place, problem=problem))
+            reason = "KeySetUnavailable" if auth.key_set is not None else "SecretNotUsable"
+            unusable.append(UnusableKey(place=place, problem=problem, reason=reason))
             continue
         secret = Sensitive(value)
         if any(k.value == secret for k in keys):
             continue
-        known = next((k for k in before if k.value == secret), None)
+        known = next((k for k in (before.keys if before else ()) if k.value == secret), None)
         keys.append(
             replace(known, expires=None, option=0)
             if known
@@ -123,7 +127,7 @@ def value_in(data: Mapping[str, bytes], key: str, kind: AuthType) -> bytes | Non
 
 
 def _places(
-    auth: AuthSpec, document: Mapping[str, object], observed: Observed
+    auth: AuthSpec, document: Mapping[str, Any], before: Binding | None, observed: Observed
 ) -> Iterator[tuple[str, bytes, str | None]]:
     """Yield where each key is, its value, and what is wrong with it."""
     for ref in auth.secret.refs:
@@ -132,6 +136,24 @@ def _places(
     if auth.public_key is not None:
         value = _stripped(auth.public_key.encode())
         yield f"{auth.path}.signature.publicKey", value, check_key(document, value)
+    if auth.key_set is not None:
+        value, problem = _published(auth.key_set, document, before, observed)
+        yield f"{auth.path}.jwt: the keys of the issuer", value, problem
+
+
+def _published(
+    key_set: KeySet, document: Mapping[str, Any], before: Binding | None, observed: Observed
+) -> tuple[bytes, str | None]:
+    """Return the issuer's last good key set; after a restart that is the binding's, until there is a newer one."""
+    found = observed.key_sets.get(key_set, Published())
+    if found.value is not None:
+        return found.value, check_key(document, found.value)
+    for option, way in enumerate(ways(before.auth) if before is not None else ()):
+        if way.get("type") == AuthType.JWT and all(way.get(n) == document.get(n) for n in ("issuer", "jwks")):
+            kept = next((k for k in before.keys if k.option == option), None) if before is not None else None
+            if kept is not None:
+                return kept.value.reveal(), check_key(document, kept.value.reveal())
+    return b"", found.problem or "not fetched yet"
 
 
 def _read(

@@ -85,7 +85,6 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
 
 def _keys(case: Case, scheme: Resolved) -> tuple[tuple[Key, ...], str]:
     """Return the keys of every way, generated ones first, and the form that those were generated in."""
-    known = case.binding.keys if case.binding else ()
     made, keys, form = list[Key](), list[Key](), ""
     for option, (way, resolved) in enumerate(zip(case.endpoint.spec.auth.ways, scheme.ways, strict=True)):
         fresh = replace(case.observed.fresh, ids=case.observed.fresh.ids[option * keyring.MAX_KEYS :])
@@ -94,7 +93,7 @@ def _keys(case: Case, scheme: Resolved) -> tuple[tuple[Key, ...], str]:
             own, form = _generated(case, way, resolved, observed)
             made += (replace(key, option=option) for key in own)
         else:
-            own, _ = keyring.given(way, resolved.document, known, observed)
+            own, _ = keyring.given(way, resolved.document, case.binding, observed)
             keys += (replace(key, option=option) for key in own)
     return (*made, *keys), form
 

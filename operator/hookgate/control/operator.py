@@ -27,6 +27,7 @@ from hookgate.control.deployer import Deployer
 from hookgate.control.endpoints import Endpoints
 from hookgate.control.fleet import Fleet
 from hookgate.control.health import Health
+from hookgate.control.jwks import KeySets
 from hookgate.control.metrics import Sources, render
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
@@ -109,6 +110,7 @@ class _Operator:
         self._slices = Mirror(lambda _: None)
         self._fleet = Fleet(session, self._addresses)
         self._calls = CallWatch(self._fleet.calls, self._known, self._wake, clock=time.time)
+        self._key_sets = KeySets(self._wake, private=lambda: settings.current.config.private_issuers)
         self._metrics = Sources(endpoints=lambda: (manifest for _, manifest in self._known()))
         self._health = Health(lambda: render(self._metrics), self._still)
         self._caches: Caches | None = None
@@ -171,6 +173,7 @@ class _Operator:
             clock=time.time,
             entropy=os.urandom,
             calls=self._calls.report,
+            published=self._key_sets.published,
         )
 
         async def look(request: Request) -> float | None:
@@ -197,6 +200,7 @@ class _Operator:
                 self._resync(mirrors, cluster),
                 self._watch_fleet(),
                 self._calls.run(),
+                self._key_sets.run(),
                 self._watch_endpoints(),
                 deployer.run(),
             ):

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hookgate.config.platform import PlatformConfig
-from hookgate.control.cluster import Cluster, Receivers, Request
+from hookgate.control.cluster import Cluster, Receivers, Request, request_of
 from hookgate.control.decide import decide
 from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import meta, uid_of
 from hookgate.control.status import ready_of
-from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Served, Step
-from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED, KIND
+from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Published, Served, Step
+from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED, KIND, KeySet
 from hookgate.scheme.presets import Presets
 
 #: A plan leads to the next within a few rounds; more would mean that two of them undo each other.
@@ -41,7 +41,7 @@ class Reconciler:
     """Brings one endpoint after another to its desired state.
 
     ``clock`` gives unix seconds, ``entropy`` as many random bytes as asked for, ``settings`` what is in force now,
-    ``calls`` what receivers last said of the calls to an endpoint, by its uid.
+    ``calls`` what receivers last said of the calls to an endpoint, by its uid, ``published`` a token issuer's key set.
     """
 
     def __init__(  # noqa: PLR0913 -- everything that a decision rests on
@@ -53,6 +53,7 @@ class Reconciler:
         clock: Callable[[], float],
         entropy: Callable[[int], bytes],
         calls: Callable[[str], CallReport | None] = lambda _uid: None,
+        published: Callable[[KeySet, Request], Published] = lambda _key_set, _request: Published(),
     ) -> None:
         self._cluster = cluster
         self._receivers = receivers
@@ -60,6 +61,7 @@ class Reconciler:
         self._clock = clock
         self._entropy = entropy
         self._calls = calls
+        self._published = published
 
     async def reconcile(self, request: Request) -> float | None:
         """Do what there is to do now. Return in how many seconds to look again, None for not before a change.
@@ -125,6 +127,7 @@ class Reconciler:
             now=self._clock(),
             fresh=draw(self._entropy),
             calls=self._calls(uid),
+            key_sets={each: self._published(each, request_of(manifest)) for each in names.key_sets},
         )
 
     async def _retained(self, manifest: Object, connections: tuple[Object, ...]) -> Object | None:

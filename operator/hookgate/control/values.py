@@ -6,12 +6,14 @@ Frozen data only. Objects of the API server stay plain dictionaries, as read; no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from hookgate.config.platform import PlatformConfig
 from hookgate.model.conditions import ConditionType
+from hookgate.model.endpoint import KeySet
 from hookgate.scheme.presets import Presets
 
 Object = Mapping[str, Any]
@@ -60,6 +62,14 @@ class CallReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """The key set of a token issuer: the last good one, and why there is none newer. Neither: not fetched yet."""
+
+    value: bytes | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may look at. ``now`` is in unix seconds.
 
@@ -69,6 +79,7 @@ class Observed:
     behind, where this one asks to adopt it. ``routes`` are all Ingresses and HTTPRoutes that name the
     uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
     binding already has the path that this endpoint was told to have. ``calls`` is what receivers last said of calls.
+    ``key_sets`` are those of the issuers that it names.
     """
 
     manifest: Object
@@ -89,6 +100,7 @@ class Observed:
     now: float
     fresh: Fresh
     calls: CallReport | None = None
+    key_sets: Mapping[KeySet, Published] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Serve(Enum):

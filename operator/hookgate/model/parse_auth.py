@@ -177,7 +177,7 @@ _JWT: _Table = {
     "issuer": _text(grammar.ISSUER),
     "audiences": _list(_CLAIM_TEXT, most=8),
     "algorithms": _list(
-        _one_of("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"), most=8
+        _one_of("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"), most=8
     ),
     "claims": _list(_claim, most=16),
     "jwks": _block({"url": _text(grammar.ISSUER)}, required=("url",)),
@@ -199,8 +199,8 @@ _TABLES: Mapping[AuthType, _Table] = {
 }
 #: What stands at the place that hmac, signature and token need to know.
 _CARRIED = {AuthType.HMAC: "signature", AuthType.SIGNATURE: "signature", AuthType.TOKEN: "token"}
-#: Members of a block that say where keys are, not how the scheme works.
-_MATERIAL = ("publicKey", "jwks")
+#: The member of a block that is a key, not a part of how the scheme works.
+_PUBLIC_KEY = "publicKey"
 
 
 def read_auth(auth: Fields) -> AuthSpec:
@@ -246,9 +246,9 @@ def _read_block(auth: Fields, kind: AuthType | None) -> AuthSpec:
     return AuthSpec(
         type=kind,
         provider=provider,
-        settings=MappingProxyType({name: value for name, value in settings.items() if name not in _MATERIAL}),
+        settings=MappingProxyType({name: value for name, value in settings.items() if name != _PUBLIC_KEY}),
         secret=secret,
-        public_key=settings.get("publicKey"),
+        public_key=settings.get(_PUBLIC_KEY),
         key_set=_key_set(kind, settings, secret),
         path=auth.path,
     )

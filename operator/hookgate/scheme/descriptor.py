@@ -30,6 +30,7 @@ class SchemeType(StrEnum):
     SIGNATURE = "signature"
     TOKEN = "token"  # noqa: S105 -- the name of a type
     BASIC = "basic"
+    JWT = "jwt"
     NONE = "none"
 
 

@@ -12,7 +12,9 @@ from typing import Any, Final
 from hookgate.scheme.asymmetric import compile_check
 from hookgate.scheme.descriptor import Descriptor, KeyForm, SchemeType
 from hookgate.scheme.grammar import parse
+from hookgate.scheme.jwt import check_key_set
 from hookgate.scheme.keys import Unusable, secret_bytes
+from hookgate.scheme.ways import is_jwt
 
 ENTROPY_BYTES: Final = 32
 
@@ -63,6 +65,8 @@ def check_key(document: Mapping[str, Any], value: bytes) -> str | None:
     A single trailing newline counts as part of the value: whoever reads the secret strips it. Raises
     `InvalidDescriptor` for a document that is no descriptor.
     """
+    if is_jwt(document):
+        return check_key_set(document, value)
     descriptor = parse(document)
     if descriptor.type is SchemeType.NONE:
         return None

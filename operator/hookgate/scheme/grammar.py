@@ -3,7 +3,7 @@
 A document is a JSON-able mapping; `parse` turns it into a `Descriptor` or says which member is wrong. Nothing is
 guessed: an unknown member, a contradiction or a timestamp that nothing covers is an error.
 
-    type: hmac | signature | token | basic | none
+    type: hmac | signature | token | basic | none         (jwt: see `hookgate.scheme.jwt`)
     header: X-Signature             shorthand of source: {header: X-Signature}
     source: {header: NAME} | {numberedHeaders: PREFIX} | {json: PATH} | {form: FIELD} | {query: FIELD}
             | {anyHeader: [NAME, NAME]}
@@ -85,24 +85,38 @@ def parse(document: Mapping[str, Any]) -> Descriptor:
     Raises `InvalidDescriptor` at the first member that breaks the grammar or contradicts another one. The result says
     nothing about keys and may lack nothing that verifying needs.
     """
-    kind = _enum(document, "type", SchemeType, None)
+    kind = _enum(document, "type", SchemeType, None, tuple(_MEMBERS))
     for name in document:
         if name not in _MEMBERS[kind]:
             raise InvalidDescriptor(str(name), f"not a field of type {kind}; allowed: {_listed(_MEMBERS[kind])}")
-    common: dict[str, Any] = {
-        "delivery_id": _optional(document, "deliveryId", lambda v, at: _place(v, at, _NOTES)),
-        "event_type": _optional(document, "eventType", lambda v, at: _place(v, at, _NOTES)),
-        "handshake": parse_rules(document.get("handshake"), kind, _place),
-    }
+    delivery_id, event_type = read_notes(document)
+    handshake = parse_rules(document.get("handshake"), kind, _place)
+    common: dict[str, Any] = {"delivery_id": delivery_id, "event_type": event_type, "handshake": handshake}
     if kind is SchemeType.NONE:
         return Descriptor(type=kind, **common)
     if kind is SchemeType.BASIC:
-        header = _place({"header": document.get("header", "Authorization")}, "header", _SOURCES)
+        header = Place(origin=Origin.HEADER, name=read_header(document, "Authorization"))
         return Descriptor(type=kind, source=header, **common)
-    placed: dict[str, Any] = {**common, "source": _source(document), "prefix": _string(document, "prefix", "")}
+    placed: dict[str, Any] = {**common, "source": _source(document), "prefix": read_prefix(document, "")}
     if kind is SchemeType.TOKEN:
         return Descriptor(type=kind, **placed)
     return _checked(Descriptor(type=kind, **_signed(document, kind), **placed))
+
+
+def read_notes(document: Mapping[str, Any]) -> tuple[Place | None, Place | None]:
+    """Return the places of delivery id and event type. Raises `InvalidDescriptor`."""
+    delivery, event = (_optional(document, n, lambda v, at: _place(v, at, _NOTES)) for n in ("deliveryId", "eventType"))
+    return delivery, event
+
+
+def read_header(document: Mapping[str, Any], default: str) -> str:
+    """Return the name under ``header``. Raises `InvalidDescriptor`."""
+    return _place({"header": document.get("header", default)}, "header", (Origin.HEADER,)).name
+
+
+def read_prefix(document: Mapping[str, Any], default: str) -> str:
+    """Return the text under ``prefix``. Raises `InvalidDescriptor`."""
+    return _string(document, "prefix", default)
 
 
 def _signed(document: Mapping[str, Any], kind: SchemeType) -> dict[str, Any]:

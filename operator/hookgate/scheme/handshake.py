@@ -32,7 +32,7 @@ from hookgate.scheme.grammar import parse
 from hookgate.scheme.inputs import Inputs, Reader, Slots, compile_reader
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.request import Reason, Request, Verdict
-from hookgate.scheme.ways import ways
+from hookgate.scheme.ways import is_jwt, ways
 
 #: A handshake is a small call: in a longer body none is looked for.
 MAX_BODY: Final = 16_384
@@ -138,6 +138,8 @@ def compile_handshake(document: Mapping[str, Any], keys: Sequence[Key]) -> Hands
     found = ways(document)
     rules = list[_Compiled]()
     for option, way in enumerate(found):
+        if is_jwt(way):
+            continue
         descriptor = parse(way)
         own = keys if len(found) == 1 else [key for key in keys if key.option == option]
         ids = None if len(found) == 1 else frozenset(key.id for key in own)
@@ -154,7 +156,7 @@ def told_token(document: Mapping[str, Any], keys: Sequence[Key]) -> str | None:
     """
     found = ways(document)
     for option, way in enumerate(found):
-        if any(rule.verify_token is not None for rule in parse(way).handshake):
+        if not is_jwt(way) and any(rule.verify_token is not None for rule in parse(way).handshake):
             own = (key.value.reveal() for key in keys if len(found) == 1 or key.option == option)
             return next((verify_token(secret) for secret in own if secret.strip()), None)
     return None

@@ -18,6 +18,7 @@ from hookgate.model.endpoint import AuthSpec, AuthType, FieldError
 from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, SchemeType
 from hookgate.scheme.generate import FORMS, default_form
 from hookgate.scheme.grammar import parse
+from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.ways import ANY_OF
 
 _ISSUED = "issued"
@@ -184,6 +185,11 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
         )
         return Unresolvable(reason="IncompleteAuth", message=message, field=f"{auth.path}.{auth.type}.header")
     try:
+        if auth.type is AuthType.JWT:
+            if auth.key_set is not None:
+                document["jwks"] = {"url": auth.key_set.url} if auth.key_set.url else {}
+            header = parse_token_rules(document).header
+            return Resolved(document=MappingProxyType(document), form="", header=header, generates=False)
         descriptor = parse(document)
     except InvalidDescriptor as error:
         field = f"{auth.path}.{auth.type}.{error.error.field}"

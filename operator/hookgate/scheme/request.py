@@ -20,6 +20,8 @@ class Reason(StrEnum):
     WRONG_CREDENTIAL = "wrong-credential"
     #: The signature is right, its timestamp lies outside the tolerance.
     STALE = "stale"
+    #: The token is genuine, but made for or about somebody else: another issuer, audience or claim.
+    FOREIGN_TOKEN = "foreign-token"  # noqa: S105 -- a reason
     #: The body has not the shape that the signed message is built from (a form, a JSON document).
     UNREADABLE_BODY = "unreadable-body"
     #: No current key can be used: a fault of the configuration, not of the sender.

@@ -20,11 +20,12 @@ from hookgate.scheme.descriptor import Descriptor, FormatKind, InvalidDescriptor
 from hookgate.scheme.encodings import ENCODERS
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.inputs import Inputs, Slots
+from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import Reason, Request
 from hookgate.scheme.times import WRITERS
-from hookgate.scheme.ways import ways
+from hookgate.scheme.ways import is_jwt, ways
 
 __all__ = ["CannotSign", "InvalidDescriptor", "Signed", "sign"]
 
@@ -82,13 +83,18 @@ def sign(  # noqa: PLR0913 -- everything that a scheme may sign, by name
     """Return a call that passes the verifier of the same document and key.
 
     ``now`` is in unix seconds, ``url`` the endpoint's declared URL with the query that the sender adds, ``key`` the
-    secret's text, or for asymmetric schemes the private key in PEM. Of several schemes the first is used.
+    secret's text, or for asymmetric schemes the private key in PEM, or for type jwt a token that its issuer made. Of
+    several schemes the first is used.
 
     Raises `InvalidDescriptor` for a document that is no descriptor and `CannotSign` for a key that the scheme cannot
     use, for a body that has not the shape the scheme signs, or for a missing ``url`` or ``delivery_id`` that the scheme
     signs.
     """
-    descriptor = parse(ways(document)[0])
+    way = ways(document)[0]
+    if is_jwt(way):
+        rules = parse_token_rules(way)
+        return Signed(headers=[(rules.header, rules.prefix + key.decode("ascii", "replace"))], body=body)
+    descriptor = parse(way)
     draft = _Draft(method, body, url)
     if (
         delivery_id is not None

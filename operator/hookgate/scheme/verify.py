@@ -31,11 +31,12 @@ from hookgate.scheme.descriptor import (
 from hookgate.scheme.encodings import DECODERS, from_base64
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.inputs import Inputs, Slots, compile_note, compile_reader
+from hookgate.scheme.jwt import compile_token_verifier, parse_token_rules
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
 from hookgate.scheme.times import READERS
-from hookgate.scheme.ways import ways
+from hookgate.scheme.ways import is_jwt, ways
 from hookgate.scheme.where import headers_text, message_text, place_text, refusals
 
 __all__ = ["Coverage", "InvalidDescriptor", "Verifier", "compile_verifier", "coverage", "credential_headers"]
@@ -51,6 +52,7 @@ _REFUSED: Final[Mapping[Reason, Verdict]] = {reason: Verdict(accepted=False, rea
 #: How near a refused call came to being accepted, the nearest first.
 _CLOSEST: Final = (
     Reason.STALE,
+    Reason.FOREIGN_TOKEN,
     Reason.WRONG_CREDENTIAL,
     Reason.DUPLICATE_CREDENTIAL,
     Reason.UNREADABLE_BODY,
@@ -83,6 +85,8 @@ def coverage(document: Mapping[str, Any]) -> Coverage:
 
     Raises `InvalidDescriptor`.
     """
+    if any(is_jwt(way) for way in ways(document)):
+        return Coverage(body=False, delivery_id=False, event_type=False)
     found = [parse(way) for way in ways(document)]
     return Coverage(
         body=all(d.covers_body for d in found),
@@ -96,12 +100,18 @@ def credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
 
     Signatures may pass. Type none declares no credential, so nothing is taken away. Raises `InvalidDescriptor`.
     """
-    found = [_credential_headers(parse(way)) for way in ways(document)]
+    found = [_credential_headers(way) for way in ways(document)]
     return found[0] if len(found) == 1 else frozenset().union(*found)
 
 
+def _credential_headers(document: Mapping[str, Any]) -> frozenset[bytes]:
+    if is_jwt(document):
+        return frozenset({b"authorization", parse_token_rules(document).header.lower().encode()})
+    return _headers_of(parse(document))
+
+
 @lru_cache(maxsize=256)
-def _credential_headers(descriptor: Descriptor) -> frozenset[bytes]:
+def _headers_of(descriptor: Descriptor) -> frozenset[bytes]:
     if descriptor.type is SchemeType.NONE:
         return frozenset()
     carried = descriptor.source.headers if descriptor.source is not None and not descriptor.signs else ()
@@ -123,6 +133,8 @@ def compile_verifier(document: Mapping[str, Any], keys: Sequence[Key], *, url: s
 
 
 def _compile_way(document: Mapping[str, Any], keys: Sequence[Key], url: str | None) -> Verifier:
+    if is_jwt(document):
+        return compile_token_verifier(document, keys)
     descriptor = parse(document)
     if descriptor.needs_url and url is None:
         return lambda _request, _now: _REFUSED[Reason.MISSING_CONTEXT]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hookgate.scheme.descriptor import InvalidDescriptor, Origin
+from hookgate.scheme.descriptor import InvalidDescriptor, Origin, SchemeType
 from hookgate.scheme.grammar import parse
 
 ANY_OF: Final = "anyOf"
@@ -33,11 +33,18 @@ def ways(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     return tuple(options)
 
 
+def is_jwt(document: Mapping[str, Any]) -> bool:
+    """Tell whether `hookgate.scheme.jwt` reads this document of a single scheme, not `hookgate.scheme.grammar`."""
+    return document.get("type") == SchemeType.JWT.value
+
+
 def credential_in_query(document: Mapping[str, Any]) -> bool:
     """Tell whether a sender's secret itself may stand in the query. A signature there is no secret."""
     return any(_in_query(way) for way in ways(document))
 
 
 def _in_query(document: Mapping[str, Any]) -> bool:
+    if is_jwt(document):
+        return False
     descriptor = parse(document)
     return not descriptor.signs and descriptor.source is not None and descriptor.source.origin is Origin.QUERY
