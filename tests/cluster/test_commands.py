@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hookgate.cli.main import main
+from tests.cluster.calls import github
 from tests.cluster.plane import HOST, SYSTEM
 from tests.cluster.team import Team
 
@@ -98,6 +99,49 @@ def test_what_git_owns_is_not_changed_but_told(run: Run, team: Team) -> None:
         "change it in Git:\n\nspec:\n  state: inactive\n"
     )
     assert team.get("push")["spec"]["state"] == "active"
+
+
+def test_rotate_makes_a_new_secret_and_says_so_when_receivers_have_it(run: Run, team: Team) -> None:
+    """The former one works on, as long as the endpoint says; Git's declaration is not touched."""
+    url = team.created("push")["status"]["url"]
+    marks = {"annotations": {"argocd.argoproj.io/tracking-id": "hooks:hookgate.dev/WebhookEndpoint:a/push"}}
+    declared = team.plane.admin.merge("WebhookEndpoint", team.namespace, "push", {"metadata": marks})["spec"]
+    before = team.connection("push")["secret"]
+    assert run("rotate", "push")[0] == 2
+    code, out, _ = run("rotate", "push", "--yes")
+    assert (code, out.splitlines()[0]) == (
+        0, f"{team.namespace}/push has a new secret; the former one works for 86400 s more",
+    )  # fmt: skip
+    after = team.connection("push")["secret"]
+    assert after != before
+    assert [team.call(url, BODY, github(key, BODY)).status for key in (before, after)] == [200, 200]
+    assert team.get("push")["spec"] == declared
+    assert run("rotate", "push", "--yes")[0] == 0
+    assert team.connection("push")["secret"] not in (before, after)
+
+
+def test_rotate_makes_a_new_url(run: Run, team: Team) -> None:
+    """Both lead to the endpoint until the overlap is over."""
+    url = team.created("push")["status"]["url"]
+    code, out, _ = run("rotate", "push", "--url", "--yes")
+    new = team.get("push")["status"]["url"]
+    assert (code, out.splitlines()[1]) == (0, f"URL:    {new}")
+    assert new != url
+    signed = github(team.connection("push")["secret"], BODY)
+    assert [team.call(each, BODY, signed).status for each in (url, new)] == [200, 200]
+
+
+def test_a_new_url_is_asked_for_in_git_where_git_owns_the_endpoint(run: Run, team: Team) -> None:
+    """It is declared in the spec, which the tool would put back; so is an annotation that stands in Git."""
+    url = team.created("push")["status"]["url"]
+    marks = {"labels": {"kustomize.toolkit.fluxcd.io/name": "hooks"}, "annotations": {"hookgate.dev/rotate": "1"}}
+    team.plane.admin.merge("WebhookEndpoint", team.namespace, "push", {"metadata": marks})
+    team.ready("push")
+    code, _, errors = run("rotate", "push", "--url", "--yes")
+    assert (code, errors.splitlines()[-3:-1]) == (3, ["spec:", "  exposure:"])
+    code, _, errors = run("rotate", "push", "--yes")
+    assert (code, errors.splitlines()[-3:-1]) == (3, ["metadata:", "  annotations:"])
+    assert team.get("push")["status"]["url"] == url
 
 
 def test_an_activation_that_is_refused_says_why(run: Run, team: Team) -> None:

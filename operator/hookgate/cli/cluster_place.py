@@ -9,12 +9,13 @@ from typing import Any
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.facts import named
-from hookgate.cli.gitops import keeper_of
-from hookgate.cli.place import Change, Object, Unheard
+from hookgate.cli.gitops import keeper_of, others_annotate
+from hookgate.cli.place import Change, Object, Rotation, Unheard
 from hookgate.control.cluster import Request
 from hookgate.control.deployment import PRIVATE_PORT, SELECTOR
 from hookgate.kube.api import PODS, SECRETS, WEBHOOKENDPOINTS, Api, ApiError, ClusterConfigError, Resource
 from hookgate.kube.proxy import ask_pod
+from hookgate.model.endpoint import ANNOTATION_ROTATE
 
 
 @asynccontextmanager
@@ -22,12 +23,19 @@ async def connect(
     *, kubeconfig: str | None, context: str | None, system_namespace: str = "hookgate-system"
 ) -> AsyncIterator[ClusterPlace]:
     """Connect as kubectl would. Raises `Stop`."""
+    async with open_api(kubeconfig=kubeconfig, context=context, hint="; for `hookgate serve` name --state-dir") as api:
+        yield ClusterPlace(api, system_namespace)
+
+
+@asynccontextmanager
+async def open_api(*, kubeconfig: str | None, context: str | None, hint: str = "") -> AsyncIterator[Api]:
+    """Connect as kubectl would, for what only a cluster has. Raises `Stop`, with ``hint`` at its end."""
     try:
         api = await Api.connect(kubeconfig=kubeconfig, context=context)
     except ClusterConfigError as error:
-        raise Stop(Exit.USAGE, f"{error}; for `hookgate serve` name --state-dir") from None
+        raise Stop(Exit.USAGE, f"{error}{hint}") from None
     async with api:
-        yield ClusterPlace(api, system_namespace)
+        yield api
 
 
 class ClusterPlace:
@@ -44,13 +52,13 @@ class ClusterPlace:
 
     async def endpoints(self, namespace: str | None) -> list[Object]:
         """See `Place`."""
-        with _told(WEBHOOKENDPOINTS):
+        with told(WEBHOOKENDPOINTS):
             found, _ = await self._api.list(WEBHOOKENDPOINTS, namespace)
         return sorted(found, key=lambda each: (each["metadata"]["namespace"], each["metadata"]["name"]))
 
     async def endpoint(self, request: Request) -> Object:
         """See `Place`."""
-        with _told(WEBHOOKENDPOINTS):
+        with told(WEBHOOKENDPOINTS):
             found = await self._api.get(WEBHOOKENDPOINTS, request.name, request.namespace)
         if found is None:
             raise Stop(Exit.REFUSED, f"{request}: no such endpoint in this cluster; see `hookgate get`")
@@ -58,7 +66,7 @@ class ClusterPlace:
 
     async def secret(self, request: Request) -> Object | None:
         """See `Place`."""
-        with _told(SECRETS):
+        with told(SECRETS):
             return await self._api.get(SECRETS, request.name, request.namespace)
 
     async def ask_receivers(self, path: str, question: object) -> list[Mapping[str, Any]]:
@@ -97,7 +105,27 @@ class ClusterPlace:
         async def change() -> bool:
             # With the uid, the change cannot meet another object of the same name.
             patch = {"metadata": {"uid": meta["uid"]}, "spec": {"state": state}}
-            with _told(WEBHOOKENDPOINTS):
+            with told(WEBHOOKENDPOINTS):
+                await self._api.merge_patch(WEBHOOKENDPOINTS, meta["name"], meta["namespace"], patch)
+            return True
+
+        return change
+
+    async def plan_rotation(self, manifest: Object, rotation: Rotation) -> Change:
+        """See `Place`. An annotation that nobody declares elsewhere is no matter of Git's."""
+        keeper, meta = keeper_of(manifest), manifest["metadata"]
+        declared = rotation.url or others_annotate(manifest, ANNOTATION_ROTATE)
+        if keeper is not None and declared:
+            raise Stop(
+                Exit.NOT_CHANGED,
+                f"{named(manifest)}: not changed, because {keeper} would put it back; change it in Git:\n\n"
+                f"{rotation.as_yaml()}",
+            )
+
+        async def change() -> bool:
+            fields = rotation.fields()
+            patch = {**fields, "metadata": {**fields.get("metadata", {}), "uid": meta["uid"]}}
+            with told(WEBHOOKENDPOINTS):
                 await self._api.merge_patch(WEBHOOKENDPOINTS, meta["name"], meta["namespace"], patch)
             return True
 
@@ -110,7 +138,7 @@ def _is_ready(pod: Object) -> bool:
 
 
 @contextmanager
-def _told(resource: Resource) -> Iterator[None]:
+def told(resource: Resource | None = None) -> Iterator[None]:
     """Turn what an API server refuses into one line that says what to do."""
     try:
         yield

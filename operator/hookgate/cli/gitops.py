@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hookgate.control.objects import FIELD_MANAGER
+
 _ARGO_ID = "argocd.argoproj.io/tracking-id"
 _ARGO_LABEL = "app.kubernetes.io/instance"
 _FLUX = {
@@ -27,3 +29,12 @@ def keeper_of(manifest: Mapping[str, Any]) -> str | None:
     if _ARGO_LABEL in labels and any(manager.startswith("argocd") for manager in managers):
         return f"the Argo CD application {labels[_ARGO_LABEL]}"
     return None
+
+
+def others_annotate(manifest: Mapping[str, Any], annotation: str) -> bool:
+    """Tell whether somebody else than these commands has set an annotation of this object."""
+    for entry in manifest["metadata"].get("managedFields") or ():
+        annotated = ((entry.get("fieldsV1") or {}).get("f:metadata") or {}).get("f:annotations") or {}
+        if f"f:{annotation}" in annotated and entry.get("manager") != FIELD_MANAGER:
+            return True
+    return False

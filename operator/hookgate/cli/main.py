@@ -197,6 +197,13 @@ def _changing(commands: _Commands) -> None:
         added.add_argument("--no-wait", dest="wait", action="store_const", const=0.0, help="do not wait")
         _place(added)
 
+    rotate = _add(commands, "rotate", _run_rotate, "make a new secret; the former one works for the overlap more")
+    rotate.add_argument("name", metavar="NAME")
+    rotate.add_argument("--url", action="store_true", help="make a new URL instead")
+    rotate.add_argument("--yes", action="store_true", help="do not ask")
+    rotate.add_argument("--wait", type=float, default=30.0, metavar="SECONDS", help="until it is so (%(default)s)")
+    _place(rotate)
+
 
 def _send(commands: _Commands) -> None:
     send = _add(commands, "send", _run_send, "call an endpoint as its sender would, signed")
@@ -261,6 +268,12 @@ def _run_providers(options: argparse.Namespace) -> int:
 
 def _run_change(options: argparse.Namespace) -> int:
     from hookgate.cli.change import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
+
+
+def _run_rotate(options: argparse.Namespace) -> int:
+    from hookgate.cli.rotate import run  # noqa: PLC0415 -- see the module
 
     return run(options)
 

@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.main import DEFAULT_STATE
 from hookgate.control.cluster import Request
 from hookgate.control.state import ENDPOINTS, SECRETS, StateError, StateFolder
+from hookgate.model.endpoint import ANNOTATION_ROTATE
 
 Object = Mapping[str, Any]
 #: Does what was planned; False: it is declared, but nobody is there to act on it now.
@@ -32,6 +34,26 @@ _PRIVATE_SECONDS = 10.0
 
 class Unheard(Exception):  # noqa: N818 -- what it says
     """No receiver can be asked from here; the text says why, and what would help."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """The wish for a new secret, or for a new URL. Every ``value`` counts once."""
+
+    value: str
+    url: bool
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of an endpoint that declare it."""
+        if self.url:
+            return {"spec": {"exposure": {"rotateURL": self.value}}}
+        return {"metadata": {"annotations": {ANNOTATION_ROTATE: self.value}}}
+
+    def as_yaml(self) -> str:
+        """Return them as somebody would write them into a file."""
+        if self.url:
+            return f'spec:\n  exposure:\n    rotateURL: "{self.value}"'
+        return f'metadata:\n  annotations:\n    {ANNOTATION_ROTATE}: "{self.value}"'
 
 
 class Place(Protocol):
@@ -63,6 +85,10 @@ class Place(Protocol):
 
         Raises `Stop` with what to change where, if the declaration is not this command's to change.
         """
+        ...
+
+    async def plan_rotation(self, manifest: Object, rotation: Rotation) -> Change:
+        """Return what declares a rotation; see `plan_state`."""
         ...
 
 
@@ -137,6 +163,13 @@ class FolderPlace:
             return self._state.in_use()
 
         return change
+
+    async def plan_rotation(self, manifest: Object, rotation: Rotation) -> Change:
+        """See `Place`. In files this command changes nothing but the state."""
+        request = Request(manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        raise Stop(
+            Exit.NOT_CHANGED, f"{request}: not changed; ask for it in the manifest's file:\n\n{rotation.as_yaml()}"
+        )
 
 
 def _objects(state: StateFolder, plural: str) -> dict[Request, Object]:
