@@ -7,7 +7,7 @@ KEEP ?=
 PYTEST_ARGS ?=
 # Some properties alone: make faults FAULTS="P1 P3"
 FAULTS ?=
-# Handed to the bench as it is: make bench BENCH_ARGS="--rounds 1"
+# Handed to either bench as it is: make bench BENCH_ARGS="--rounds 1", make bench-operator BENCH_ARGS="--sizes 100"
 BENCH_ARGS ?=
 # Leave empty to search; or: make test PYTHON=/path/to/python3.12
 PYTHON ?=
@@ -24,7 +24,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .PHONY: help demo test bench faults lint format lock clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 leaves it running)
 	@KEEP='$(KEEP)' $(BIN)/python examples/demo.py
@@ -46,6 +46,9 @@ lint: $(VENV)/.dev ## Check style and types
 format: $(VENV)/.dev ## Rewrite the code in the house's style
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+bench-operator: $(VENV)/.dev ## Measure the operator on a real API server (BENCH_ARGS=...)
+	@$(BIN)/python -m tests.bench.operator $(BENCH_ARGS)
 
 lock: $(BIN)/python ## Renew the pinned dependencies
 	@$(PIP) install --quiet uv

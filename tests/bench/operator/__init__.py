@@ -1,0 +1,1 @@
+"""How much the operator costs, measured on a real API server: time, writes, CPU and memory against endpoints."""

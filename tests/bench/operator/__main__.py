@@ -1,0 +1,105 @@
+"""Measures the operator against the number of its endpoints: ``python -m tests.bench.operator``, `make bench-operator`.
+
+Prints a table and writes it, with a plot, to ``--out``. It asserts nothing: figures belong to the machine that made
+them, and the baseline of the same run tells how fast that machine was at the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shlex
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.operator import stages
+from tests.bench.operator.bare import WRITES_EACH, bare_applies, same_writes
+from tests.bench.operator.installation import installed
+from tests.bench.operator.plot import draw
+from tests.bench.operator.report import Run, table
+
+_BEGAN = time.monotonic()
+
+
+def say(line: str) -> None:
+    """Show how far it is."""
+    print(f"[{time.monotonic() - _BEGAN:6.1f} s] {line}", file=sys.stderr, flush=True)
+
+
+def options() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.operator", description=__doc__)
+    parser.add_argument("--sizes", default="100,1000,10000", help="numbers of endpoints (%(default)s)")
+    parser.add_argument("--rest", type=float, default=60.0, help="seconds at rest (%(default)s)")
+    parser.add_argument("--samples", type=int, default=200, help="single changes and deactivations (%(default)s)")
+    parser.add_argument("--profile", type=Path, help="write the operator's cProfile statistics of the creation here")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    return parser.parse_args()
+
+
+async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
+    """All stages for one size, on a fresh control plane."""
+    with installed(folder, profile=options.profile) as installation:
+        admin, operator = await installation.administrator(), await installation.as_operator()
+        async with admin, operator:
+            await stages.prepare(admin, count)
+            say(f"n = {count}: {WRITES_EACH}n bare applies, operator not running")
+            bare = WRITES_EACH * count
+            before = await bare_applies(operator, admin, bare)
+            await asyncio.to_thread(installation.start_operator)
+            say(f"n = {count}: creating")
+            created = await stages.create_all(installation, admin, count)
+            say(f"n = {count}: all Ready after {created.ready:.1f} s; bare applies took {before.seconds:.1f} s")
+            if options.profile:
+                installation.operator.end()
+                raise SystemExit(f"profile written to {options.profile}")
+            changed = await stages.changes(installation, admin, count, options.samples)
+            say(f"n = {count}: restarting")
+            restarted = await stages.restart(installation)
+            say(f"n = {count}: resting")
+            rested = await stages.rest(installation, options.rest)
+            say(f"n = {count}: deactivating")
+            # Last of all: it makes calls, and what became of calls is told in statuses by and by.
+            deactivated = await stages.deactivations(installation, admin, count, options.samples)
+            await asyncio.to_thread(installation.operator.end)
+            say(f"n = {count}: {WRITES_EACH}n bare applies again")
+            after = await bare_applies(operator, admin, bare)
+            say(f"n = {count}: the same writes by a client that decides nothing")
+            same = await same_writes(operator, admin, count, stages.endpoint(0))
+    return Run(
+        count=count,
+        baseline=(before, after),
+        same=same,
+        created=created,
+        restarted=restarted,
+        changed=changed,
+        deactivated=deactivated,
+        rested=rested,
+    )
+
+
+def main() -> None:
+    """Measure, print, write."""
+    chosen = options()
+    runs = []
+    command = "python -m tests.bench.operator " + shlex.join(sys.argv[1:])
+    began, load = datetime.now(UTC), os.getloadavg()[0]
+    for size in chosen.sizes.split(","):
+        with tempfile.TemporaryDirectory(prefix="hookgate-bench-") as folder:
+            runs.append(asyncio.run(measure(int(size), chosen, Path(folder))))
+        text = table(runs, began=began, command=command.strip(), processors=os.cpu_count() or 1, load=load)
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        (chosen.out / "operator.md").write_text(text)
+        (chosen.out / "operator.svg").write_text(draw(runs))
+    print(text)
+    say(f"written to {chosen.out}")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        main()
