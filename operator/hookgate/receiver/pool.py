@@ -189,13 +189,10 @@ class ConnectionPool:
         return bool(rested)
 
 
-_line = b"%s: %s\r\n".__mod__
-
-
 def _head(target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, length: int) -> bytes:
     """Return the request's head. Raises ValueError for a line that would not stay one."""
-    first = f"POST {request_target(target, query)} HTTP/1.1\r\nhost: {target.authority}\r\ncontent-length: {length}\r\n"
-    head = b"".join((first.encode("ascii"), *map(_line, headers), b"\r\n"))
+    first = f"POST {request_target(target, query)} HTTP/1.1\r\nhost: {target.authority}\r\ncontent-length: {length}"
+    head = b"\r\n".join((first.encode("ascii"), *map(b": ".join, headers), b"\r\n"))
     ends = len(headers) + 4
     if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
         raise ValueError("a header of the request is not one line")

@@ -51,14 +51,15 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._done: Done | None = None
         self.idle_since, self.deadline, self.ended = 0.0, inf, False
+        self._status = 0
+        self._until_end = self._persistent = self._too_large = False
         self._reset()
 
     def _reset(self) -> None:
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
-        self._raw = self._size = self._status = 0
-        self._in_head = self._until_end = True
-        self._complete = self._persistent = self._too_large = False
+        self._raw = self._size = 0
+        self._in_head, self._complete = True, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
@@ -147,7 +148,7 @@ class Connection(asyncio.Protocol):
             if status == 101:
                 raise Broken
             return
-        self._in_head = False
+        self._in_head, self._until_end = False, status not in _NO_BODY
         for name, value in self._headers:
             if name == b"content-length":
                 self._until_end = False
@@ -158,8 +159,6 @@ class Connection(asyncio.Protocol):
                 self._until_end = False
                 if value.lower() != b"chunked":
                     raise Broken
-        if status in _NO_BODY:
-            self._until_end = False
 
     def on_body(self, chunk: bytes) -> None:
         """Called by the parser."""

@@ -43,9 +43,9 @@ class Clock:
 
 def head(reply: Reply, date: bytes) -> bytes:
     """Return a reply's head but for its last line."""
-    lines = [b"%s: %s\r\n" % pair for pair in reply.headers]
-    found = b"".join((_STATUS_LINES[reply.status], date, *lines))
-    ends = len(lines) + (2 if date else 1)
+    lines = b"\r\n".join(map(b": ".join, reply.headers))
+    found = b"%s%s%s\r\n" % (_STATUS_LINES[reply.status], date, lines)
+    ends = len(reply.headers) + (2 if date else 1)
     if found.count(b"\r") != ends or found.count(b"\n") != ends:
         raise ValueError("a header of the reply is not one line")
     return found
