@@ -21,7 +21,8 @@ from yarl import URL
 from hookgate import __version__
 
 _CONNECT_TIMEOUT_S = 10.0
-_POOL_SIZE = 16
+# More than the operator has workers: a renewal of its lease must not wait behind their writes.
+_POOL_SIZE = 32
 
 
 class Unreachable(Exception):  # noqa: N818 - the name of the outcome, as ApiError tells it
