@@ -72,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _looking(commands)
     _changing(commands)
     _send(commands)
+    _running(commands)
     return top
 
 
@@ -148,6 +149,21 @@ def _serving(commands: _Commands) -> None:
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
 
 
+def _running(commands: _Commands) -> None:
+    uninstall = _add(commands, "uninstall", _run_uninstall, "free every endpoint of us, so that all can be deleted")
+    uninstall.add_argument("--yes", action="store_true", help="do not ask")
+    uninstall.add_argument("-n", "--namespace", metavar="NS", help="endpoints of this namespace only; default: all")
+    _installation(uninstall)
+
+
+def _installation(command: argparse.ArgumentParser) -> None:
+    """Add what says which installation in which cluster is meant."""
+    command.add_argument("--kubeconfig", metavar="FILE", help="default: as kubectl has it")
+    command.add_argument("--context", metavar="NAME", help="of the kubeconfig")
+    command.add_argument("--system-namespace", default="hookgate-system", metavar="NS", help="(%(default)s)")
+    command.add_argument("--bindings-namespace", default="hookgate-bindings", metavar="NS", help="(%(default)s)")
+
+
 def _place(command: argparse.ArgumentParser, *, namespace: str | None = "default") -> None:
     """Add what says where the endpoints are."""
     text = f"default: {namespace}" if namespace else "default: all"
@@ -179,6 +195,7 @@ def _looking(commands: _Commands) -> None:
     _place(explain)
     providers = _add(commands, "providers", _run_providers, "list the senders that are known by name")
     providers.add_argument("name", nargs="?", metavar="NAME", help="show one in detail")
+    providers.add_argument("--markdown", action="store_true", help="write the README's table of them")
     providers.add_argument("--config", metavar="FILE", help="a hookgate.yaml with providers of its own")
 
 
@@ -268,6 +285,12 @@ def _run_providers(options: argparse.Namespace) -> int:
 
 def _run_change(options: argparse.Namespace) -> int:
     from hookgate.cli.change import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
+
+
+def _run_uninstall(options: argparse.Namespace) -> int:
+    from hookgate.cli.uninstall import run  # noqa: PLC0415 -- see the module
 
     return run(options)
 

@@ -58,7 +58,7 @@ def teardown(observed: Observed) -> Plan:
     manifest = observed.manifest
     if FINALIZER not in (objects.meta(manifest).get("finalizers") or ()):
         return Plan()
-    unreachable = _make_unreachable(observed, retain=_retains(observed))
+    unreachable = _make_unreachable(observed, retain=retains(observed.manifest))
     if unreachable or not _asked(observed):
         return Plan(steps=unreachable, awaits=True)
     confirmed = _dropped_by_all(observed)
@@ -75,17 +75,17 @@ def teardown(observed: Observed) -> Plan:
 def _make_unreachable(observed: Observed, *, retain: bool = False) -> tuple[Step, ...]:
     steps = [Step(verb=Verb.DELETE, object=found) for found in observed.routes]
     if observed.binding is not None and retain:
-        steps.append(_retire(observed, observed.binding))
+        uid = objects.uid_of(observed.manifest)
+        steps.append(retire(uid, observed.binding, observed.binding_namespace))
     elif observed.binding is not None:
         steps.append(Step(verb=Verb.DELETE, object=observed.binding))
     return tuple(steps)
 
 
-def _retire(observed: Observed, binding: Object) -> Step:
+def retire(uid: str, binding: Object, namespace: str) -> Step:
     """Take the binding from the receivers' sight and keep it: it is what a later endpoint can adopt."""
     raw = objects.secret_data(binding).get(contract.DATA_KEY, b"")
-    uid = objects.uid_of(observed.manifest)
-    kept = objects.binding_secret(uid, raw, observed.binding_namespace, objects.ROLE_RETAINED)
+    kept = objects.binding_secret(uid, raw, namespace, objects.ROLE_RETAINED)
     return Step(verb=Verb.APPLY, object=objects.at(kept, binding, version=True))
 
 
@@ -101,13 +101,14 @@ def _dropped_by_all(observed: Observed) -> bool:
 def _part_with_secrets(observed: Observed) -> tuple[Step, ...]:
     uid = objects.uid_of(observed.manifest)
     owned = [s for s in observed.connections if objects.owned_by(s, uid)]
-    if _retains(observed):
+    if retains(observed.manifest):
         return tuple(Step(verb=Verb.REPLACE, object=objects.released(s, uid)) for s in owned)
     return tuple(Step(verb=Verb.DELETE, object=s) for s in owned)
 
 
-def _retains(observed: Observed) -> bool:
-    return (observed.manifest.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN
+def retains(manifest: Object) -> bool:
+    """Tell whether an endpoint leaves its connection Secret and its binding behind."""
+    return (manifest.get("spec") or {}).get("deletionPolicy") == DeletionPolicy.RETAIN
 
 
 def _deleted_at(observed: Observed) -> float:

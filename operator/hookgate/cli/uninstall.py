@@ -1,0 +1,67 @@
+"""`hookgate uninstall`: free every endpoint of what the operator holds on it, where no operator runs any more."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+import time
+
+from hookgate.cli.cluster_place import open_api, told
+from hookgate.cli.exits import Exit, Stop
+from hookgate.control.uninstall import Freed, OperatorRuns, Scope, uninstall
+from hookgate.kube.api import WEBHOOKENDPOINTS
+
+
+def run(options: argparse.Namespace) -> int:
+    """Free the endpoints that the options name, and say what stays."""
+    freed = asyncio.run(_run(options))
+    print(f"freed {_count(freed.endpoints, 'endpoint')}; no URL of theirs is answered any more")
+    if freed.swept:
+        print(f"deleted {_count(freed.swept, 'object')} of endpoints that were gone before")
+    print("Their connection Secrets go with them, or make them whole again for an operator that is installed later.")
+    if freed.left:
+        print(f"In {options.bindings_namespace} stay, as retained or somebody else's: {', '.join(freed.left)}")
+    print("Now delete what you will: endpoints, namespaces, and the rest by `kubectl delete -k manifests/base`.")
+    return Exit.DONE
+
+
+async def _run(options: argparse.Namespace) -> Freed:
+    scope = Scope(
+        system_namespace=options.system_namespace,
+        binding_namespace=options.bindings_namespace,
+        namespace=options.namespace,
+    )
+    async with open_api(kubeconfig=options.kubeconfig, context=options.context) as api:
+        with told(WEBHOOKENDPOINTS):
+            found, _ = await api.list(WEBHOOKENDPOINTS, options.namespace)
+        _confirm(options, len(found))
+        identity = f"hookgate-uninstall-{socket.gethostname()}_{os.urandom(6).hex()}"
+        try:
+            with told():
+                return await uninstall(api, scope, identity=identity, now=time.time)
+        except OperatorRuns as error:
+            raise Stop(
+                Exit.REFUSED,
+                f"an operator runs ({error}) and would undo it; end it first: kubectl scale deployment "
+                f"hookgate-operator -n {options.system_namespace} --replicas 0",
+            ) from None
+
+
+def _confirm(options: argparse.Namespace, endpoints: int) -> None:
+    """Ask before anything becomes unreachable. Raises `Stop` for any other answer than yes."""
+    where = f"in {options.namespace}" if options.namespace else "in the whole cluster"
+    consequence = f"{_count(endpoints, 'endpoint')} {where} will answer no call any more"
+    if options.yes:
+        return
+    if not sys.stdin.isatty():
+        raise Stop(Exit.USAGE, f"{consequence}; add --yes to say that this is meant")
+    print(f"{consequence}. Continue? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Stop(Exit.REFUSED, "not changed")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

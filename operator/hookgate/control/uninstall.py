@@ -1,0 +1,158 @@
+"""Frees all endpoints where no operator is to look after them any more, so that everything can be deleted.
+
+It holds the Lease meanwhile: no operator acts at the same time. A second run goes on where the first ended. It may not
+know who asks, nor how to tell people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from hookgate.control.apiserver import SELECT_BINDINGS, SELECT_CONNECTIONS, SELECT_ROUTES
+from hookgate.control.freeing import freed_status, freeing
+from hookgate.control.objects import meta, uid_of
+from hookgate.control.sweep import orphans
+from hookgate.control.values import Object, Step, Verb
+from hookgate.kube.api import Api, ApiError
+from hookgate.kube.lease import Elector
+from hookgate.kube.resources import HTTPROUTES, INGRESSES, LEASES, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Resource
+from hookgate.model.endpoint import API_VERSION, KIND, LABEL_UID
+
+LEASE = "hookgate-operator"
+#: How long an operator that died may still hold its Lease, and somewhat more, in seconds.
+PATIENCE = 30.0
+#: How often it is looked whether somebody renews the Lease, in seconds.
+_INTERVAL = 0.5
+
+_RESOURCES = {"Secret": SECRETS, "Ingress": INGRESSES, "HTTPRoute": HTTPROUTES, "WebhookEndpoint": WEBHOOKENDPOINTS}
+
+
+class OperatorRuns(Exception):  # noqa: N818 -- what it says
+    """An operator holds the Lease and renews it; the text is its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What to free: all endpoints, or those of ``namespace``."""
+
+    system_namespace: str
+    binding_namespace: str
+    namespace: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freed:
+    """What was done: ``endpoints`` freed, ``swept`` objects of endpoints that were gone before. ``left`` bindings stay.
+
+    Of those the names: they are retained, or cannot be read, or belong to other namespaces.
+    """
+
+    endpoints: int
+    swept: int
+    left: tuple[str, ...]
+
+
+async def uninstall(api: Api, scope: Scope, *, identity: str, now: Callable[[], float]) -> Freed:
+    """Free what is in ``scope``. ``now`` gives unix seconds. Raises `OperatorRuns` and ApiError."""
+    if await api.get(NAMESPACES, scope.system_namespace) is None:
+        return await _free(api, scope, now)  # nowhere to have a Lease, and nowhere for an operator to run
+    elector = Elector(api, namespace=scope.system_namespace, name=LEASE, identity=identity)
+    await _acquire(api, elector, scope.system_namespace, identity)
+    result: list[Freed] = []
+
+    async def work() -> None:
+        result.append(await _free(api.fenced(elector.leading), scope, now))
+
+    await elector.lead(work)
+    return result[0]
+
+
+async def _acquire(api: Api, elector: Elector, namespace: str, identity: str) -> None:
+    """Wait for the Lease of an operator that has ended. Raises `OperatorRuns` as soon as somebody renews it."""
+    leading = asyncio.create_task(elector.acquire())
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE
+    try:
+        before = await _record(api, namespace)
+        while not leading.done():
+            await asyncio.wait((leading,), timeout=_INTERVAL)
+            now = await _record(api, namespace)
+            if now[0] != identity and (now != before or loop.time() > end):
+                raise OperatorRuns(now[0])
+        leading.result()
+    finally:
+        leading.cancel()
+
+
+async def _record(api: Api, namespace: str) -> tuple[str, str]:
+    """Return who holds the Lease, and when they last renewed it."""
+    spec = (await api.get(LEASES, LEASE, namespace) or {}).get("spec") or {}
+    return str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or "")
+
+
+async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
+    bindings, _ = await api.list(SECRETS, scope.binding_namespace, labels=SELECT_BINDINGS)
+    routes = await _routes(api, scope.system_namespace)
+    connections, _ = await api.list(SECRETS, scope.namespace, labels=SELECT_CONNECTIONS)
+    endpoints, _ = await api.list(WEBHOOKENDPOINTS, scope.namespace)
+    held = {str(meta(secret)["name"]): secret for secret in bindings}
+    for manifest in endpoints:
+        uid = uid_of(manifest)
+        steps = freeing(
+            manifest,
+            binding=held.get(uid),
+            connections=[c for c in connections if _owner(c) == uid],
+            routes=[r for r in routes if _owner(r) == uid],
+            binding_namespace=scope.binding_namespace,
+        )
+        for step in steps:
+            await _execute(api, step)
+        if not meta(manifest).get("deletionTimestamp"):
+            await _write_status(api, manifest, now())
+    freed = {uid_of(manifest) for manifest in endpoints}
+    swept: Iterable[Step] = ()
+    if scope.namespace is None:
+        others = [secret for secret in bindings if str(meta(secret)["name"]) not in freed]
+        swept = orphans(others, [r for r in routes if _owner(r) not in freed], (), None)
+        for step in swept:
+            await _execute(api, step)
+    left, _ = await api.list(SECRETS, scope.binding_namespace, labels=LABEL_UID)
+    names = tuple(sorted(str(meta(secret)["name"]) for secret in left))
+    return Freed(endpoints=len(endpoints), swept=len(tuple(swept)), left=names)
+
+
+async def _routes(api: Api, namespace: str) -> list[Object]:
+    found: list[Object] = []
+    for resource in (INGRESSES, HTTPROUTES):
+        try:
+            found += (await api.list(resource, namespace, labels=SELECT_ROUTES))[0]
+        except ApiError as error:
+            if not error.not_found:  # a cluster need not have the Gateway API
+                raise
+    return found
+
+
+async def _write_status(api: Api, manifest: Object, now: float) -> None:
+    identity = {key: meta(manifest)[key] for key in ("name", "namespace", "uid")}
+    whole = {"apiVersion": API_VERSION, "kind": KIND, "metadata": identity, "status": freed_status(manifest, now)}
+    await api.apply(WEBHOOKENDPOINTS, whole, subresource="status")
+
+
+async def _execute(api: Api, step: Step) -> None:
+    resource: Resource = _RESOURCES[step.object["kind"]]
+    match step.verb:
+        case Verb.DELETE:
+            uid, told = uid_of(step.object), meta(step.object)
+            await api.delete(resource, str(told["name"]), str(told["namespace"]), uid=uid)
+        case Verb.APPLY:
+            await api.apply(resource, step.object)
+        case Verb.REPLACE:
+            await api.replace(resource, step.object)
+        case Verb.CREATE:
+            raise ValueError("nothing is made here")
+
+
+def _owner(obj: Object) -> str:
+    return str((meta(obj).get("labels") or {}).get(LABEL_UID))
