@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import http.client
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -181,6 +180,8 @@ def _objects(state: StateFolder, plural: str) -> dict[Request, Object]:
 
 def _asked(address: str, path: str, question: object) -> Mapping[str, Any]:
     """Ask a private port of this machine. Raises `Unheard`."""
+    import http.client  # noqa: PLC0415 -- no other command needs it here
+
     caller = http.client.HTTPConnection(urlsplit(address).netloc, timeout=_PRIVATE_SECONDS)
     try:
         caller.request("POST", path, body=json.dumps(question))
