@@ -185,7 +185,7 @@ def test_an_error_inside_is_answered_as_one_and_named_by_its_type_alone(
     def fail(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr("hookgate.receiver.calls.authenticate", fail)
+    monkeypatch.setattr("hookgate.receiver.table.compile_verifier", lambda *_, **__: fail)
     answer = house.endpoint().call()
     assert (answer.status, answer.body) == (500, b'{"error":"internal error"}\n')
     assert "RuntimeError" in caplog.text

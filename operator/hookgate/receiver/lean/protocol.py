@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
-from typing import cast
+from typing import Any, cast
 
 import httptools
 
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
         if target.startswith(b"/"):
             path, _, query = target.partition(b"?")
         else:
-            url = httptools.parse_url(target)
+            url: Any = httptools.parse_url(target)  # its types do not tell that parts may be None
             path, query = url.path or b"/", url.query or b""
         keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
         self._incoming = request = Request(parser.get_method(), path, query, headers, keep_alive)
