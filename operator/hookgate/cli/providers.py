@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import yaml
@@ -10,6 +11,8 @@ import yaml
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import settings_file
 from hookgate.cli.tables import table
+from hookgate.scheme.descriptor import Descriptor, Origin, Part, PartKind, Place, SchemeType
+from hookgate.scheme.grammar import parse
 from hookgate.scheme.presets import Preset, Presets
 
 
@@ -21,9 +24,13 @@ def presets(config: str | None) -> Presets:
 def run(options: argparse.Namespace) -> int:
     """List all, or show one."""
     known = presets(options.config)
+    if options.markdown:
+        if options.name is not None:
+            raise Stop(Exit.USAGE, "--markdown writes the table of all: leave the name out")
+        print(markdown(known))
+        return Exit.DONE
     if options.name is None:
-        rows = [_row(preset) for name in known.names if (preset := known.get(name)) is not None]
-        print(table(rows, ("NAME", "TYPE", "SECRET", "VERIFIED", "DOCUMENTATION")))
+        print(table(map(_row, _all(known)), ("NAME", "TYPE", "SECRET", "VERIFIED", "DOCUMENTATION")))
         return Exit.DONE
     preset = known.get(options.name)
     if preset is None:
@@ -34,6 +41,64 @@ def run(options: argparse.Namespace) -> int:
     )
     print(yaml.safe_dump({"scheme": _plain(preset.scheme)}, sort_keys=False), end="")
     return Exit.DONE
+
+
+def markdown(known: Presets) -> str:
+    """Return all senders as a Markdown table: who, what proves a call, whose secret it is, and what proves the row."""
+    lines = [("Sender", "A call is proved by", "Secret", "Evidence"), ("---",) * 4, *map(_told, _all(known))]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def _all(known: Presets) -> list[Preset]:
+    return [preset for name in known.names if (preset := known.get(name)) is not None]
+
+
+def _told(preset: Preset) -> tuple[str, ...]:
+    descriptor = parse(preset.scheme)
+    public = descriptor.type is SchemeType.SIGNATURE
+    page = f"[its page]({preset.docs})" if preset.docs else "the platform's word"
+    return (
+        preset.name,
+        _proof(descriptor),
+        "its public key" if public else "issued by it" if preset.issued else "generated" if preset.form else "none",
+        f"{page}, a published vector" if preset.verified else page,
+    )
+
+
+def _proof(descriptor: Descriptor) -> str:
+    place = _at(descriptor.source) if descriptor.source is not None else ""
+    prefix = f" behind `{descriptor.prefix}`" if descriptor.prefix else ""
+    if not descriptor.signs:
+        return f"{descriptor.type} in {place}{prefix}" if place else str(descriptor.type)
+    message = " + ".join(_part(part) for part in descriptor.message)
+    algorithm = descriptor.algorithm.value
+    how = algorithm if descriptor.type is SchemeType.SIGNATURE else f"HMAC-{algorithm.upper()}"
+    rule = descriptor.timestamp
+    window = f"; within {rule.tolerance} s" if rule is not None and rule.enforce else ""
+    digest = f", the body's hash in {_at(descriptor.body_digest.place)}" if descriptor.body_digest is not None else ""
+    return f"{how} of `{message}` as {descriptor.encoding} in {place}{prefix}{digest}{window}"
+
+
+def _at(place: Place) -> str:
+    match place.origin:
+        case Origin.HEADER | Origin.ANY_HEADER:
+            return " or ".join(f"`{name}`" for name in place.headers)
+        case Origin.NUMBERED:
+            return f"`{place.name}1` and following"
+        case _:
+            return f"{place.origin} `{place.name}`"
+
+
+def _part(part: Part) -> str:
+    match part.kind:
+        case PartKind.LITERAL:
+            return json.dumps(part.text)
+        case PartKind.JSON | PartKind.JSON_OR_EMPTY:
+            return part.text.rpartition(".")[2]
+        case PartKind.URL_HUBSPOT:
+            return PartKind.URL.value
+        case _:
+            return part.text or part.kind.value
 
 
 def _row(preset: Preset) -> tuple[str, ...]:
