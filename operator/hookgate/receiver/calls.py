@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from hookgate.receiver.auth import authenticate, refusal_for
@@ -56,23 +56,25 @@ class Receipt:
 OnCall = Callable[[Receipt], None]
 
 
-@dataclass(slots=True)
 class Call:
     """What is learnt of one call on its way. ``held`` are the bytes of its body; ``limit`` is how many there may be."""
 
-    entry: Entry
-    headers: Headers = field(repr=False)
-    query: bytes = field(repr=False)
-    limit: int
-    started: float
-    entered: bool = False
-    held: int = 0
-    reason: str | None = None
-    key_id: str | None = None
-    target_status: int | None = None
-    where: str | None = None
-    skew: float | None = None
-    method: str = "POST"
+    __slots__ = (
+        "entered", "entry", "headers", "held", "key_id", "limit", "method", "query", "reason", "skew", "started",
+        "target_status", "where",
+    )  # fmt: skip
+
+    def __init__(self, entry: Entry, headers: Headers, query: bytes, limit: int, started: float) -> None:
+        """Begin with what the head tells. ``started`` is in seconds of `time.perf_counter`."""
+        self.entry, self.headers, self.query, self.limit, self.started = entry, headers, query, limit, started
+        self.method = "POST"
+        self.entered = False
+        self.held = 0
+        self.reason: str | None = None
+        self.key_id: str | None = None
+        self.target_status: int | None = None
+        self.where: str | None = None
+        self.skew: float | None = None
 
 
 class Calls:

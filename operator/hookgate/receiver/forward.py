@@ -6,7 +6,7 @@ It may not know how bytes travel, nor whether the call was authentic: it is aske
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -43,6 +43,11 @@ class Target:
     query: str
     timeout: float
     ca: str | None = None
+    #: How every request begins that has no query but the target's own, up to the value of its length.
+    start: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", request_start(self, b""))
 
     @property
     def authority(self) -> str:
@@ -87,6 +92,12 @@ def request_target(target: Target, query: bytes) -> str:
     """
     own = target.query or query.decode("ascii")
     return f"{target.path}?{own}" if own else target.path
+
+
+def request_start(target: Target, query: bytes) -> bytes:
+    """Return the first lines of a request for the target, up to the value of its length."""
+    lines = f"POST {request_target(target, query)} HTTP/1.1\r\nhost: {target.authority}\r\ncontent-length: "
+    return lines.encode("ascii")
 
 
 def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[bytes, bytes]]:

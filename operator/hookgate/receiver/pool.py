@@ -15,7 +15,7 @@ from functools import partial
 
 from hookgate.receiver.delivery import Done
 from hookgate.receiver.dialer import Dialer
-from hookgate.receiver.forward import Target, request_target
+from hookgate.receiver.forward import Target, request_start
 from hookgate.receiver.respond import Undelivered
 from hookgate.receiver.upstream import Connection
 
@@ -191,8 +191,8 @@ class ConnectionPool:
 
 def _head(target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, length: int) -> bytes:
     """Return the request's head. Raises ValueError for a line that would not stay one."""
-    first = f"POST {request_target(target, query)} HTTP/1.1\r\nhost: {target.authority}\r\ncontent-length: {length}"
-    head = b"\r\n".join((first.encode("ascii"), *map(b": ".join, headers), b"\r\n"))
+    start = request_start(target, query) if query else target.start
+    head = b"\r\n".join((b"%s%d" % (start, length), *map(b": ".join, headers), b"\r\n"))
     ends = len(headers) + 4
     if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
         raise ValueError("a header of the request is not one line")
