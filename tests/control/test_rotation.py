@@ -44,6 +44,16 @@ def test_a_new_value_makes_one_new_secret_and_keeps_the_previous_one(active: Sta
     assert active.connection()["previous-secrets"] == before
 
 
+@pytest.mark.parametrize("value", ["x" * 10_000, "\U0001f600", "two\nlines", " "])
+def test_an_annotation_can_ask_with_any_text(active: Stage, value: str) -> None:
+    before = active.verifying()[0]
+    active.annotate(ROTATE, value)
+    active.settle()
+    assert active.verifying()[1:] == [before]
+    assert active.settle() == []
+    assert all(len(seen) <= 64 for seen in active.status()["rotated"].values())
+
+
 def test_a_value_counts_once(active: Stage) -> None:
     active.secret_policy(rotate="2026-01")
     active.settle()

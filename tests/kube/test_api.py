@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import yaml
 from aiohttp import web
 
 from hookgate.kube.api import HTTPROUTES, LEASES, NAMESPACES, SECRETS, Api, ApiError
+from hookgate.kube.documents import as_yaml
 from hookgate.kube.light import NoToken
 from hookgate.kube.transport import Call, Connection, HttpTransport, Reply, Transport
 from tests.kube.asyncrun import run
@@ -200,6 +202,13 @@ def test_no_request_is_repeated_on_failure() -> None:
         assert [seen.verb for seen in server.seen] == ["get", "delete", "put"]
 
     using(test)
+
+
+@pytest.mark.parametrize("text", ["\U0001f600 and \u00fc", r"\ud83d\ude00", "\\\U0001f600", "\u2028\x85\x7f"])
+def test_what_is_applied_is_yaml_as_well_as_json(text: str) -> None:
+    """YAML parsers, the API server's among them, refuse the two halves by which JSON escapes emojis."""
+    document = as_yaml(json.dumps({"a": text}).encode())
+    assert yaml.safe_load(document) == json.loads(document) == {"a": text}
 
 
 def test_what_an_apply_sends() -> None:

@@ -6,6 +6,8 @@ requests seen are kept on it, so that neither a restart nor a lost status rotate
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +21,8 @@ from hookgate.scheme.generate import check_key, generate
 from hookgate.scheme.presets import Resolved
 from hookgate.scheme.ways import ways
 
+#: What a rotation request looks like in a spec.
+_REQUEST = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 #: However often a secret is rotated within one overlap, no more keys than this are tried on a call.
 MAX_KEYS = 4
 #: Separates the values in a connection Secret's ``previous-secrets``; generated secrets never contain it.
@@ -38,7 +42,12 @@ def rotation_requests(endpoint: WebhookEndpoint) -> dict[str, str]:
     """Return what asks for a rotation now, by where it is asked; a request counts once per value."""
     made = endpoint.spec.auth.generated
     asked = {"spec": made.secret.rotate if made else None, "annotation": endpoint.annotations.get(ANNOTATION_ROTATE)}
-    return {place: value for place, value in asked.items() if value}
+    return {place: _short(value) for place, value in asked.items() if value}
+
+
+def _short(request: str) -> str:
+    """Return a request in a form that a status can show: an annotation can be anything, and longer than any status."""
+    return request if _REQUEST.fullmatch(request) else "sha256:" + hashlib.sha256(request.encode()).hexdigest()[:32]
 
 
 def rotation_due(endpoint: WebhookEndpoint, seen: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from hookgate.kube.documents import as_yaml, body
 from hookgate.kube.errors import (
     MALFORMED,
     NOT_LEADER,
@@ -188,7 +189,7 @@ class Api:
             method="POST",
             path=resource.path(namespace),
             query={"fieldManager": FIELD_MANAGER},
-            body=_body(resource, obj),
+            body=body(resource, obj),
         )
         return await self._object(_subject("create", resource, namespace, name), call)
 
@@ -199,7 +200,7 @@ class Api:
             method="PUT",
             path=resource.path(namespace, name),
             query={"fieldManager": FIELD_MANAGER},
-            body=_body(resource, obj),
+            body=body(resource, obj),
         )
         return await self._object(_subject("replace", resource, namespace, name), call)
 
@@ -219,8 +220,8 @@ class Api:
             method="PATCH",
             path=resource.path(namespace, name, subresource),
             query={"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
-            body=_body(resource, obj),
-            content_type="application/apply-patch+yaml",  # every JSON document is YAML
+            body=as_yaml(body(resource, obj)),
+            content_type="application/apply-patch+yaml",
         )
         subject = _subject("apply", resource, namespace, name)
         try:
@@ -373,13 +374,6 @@ def _parsed(subject: str, body: bytes) -> Object:
     if not isinstance(document, dict):
         raise ApiError(subject, status=0, reason=MALFORMED)
     return document
-
-
-def _body(resource: Resource, obj: Mapping[str, Any]) -> bytes:
-    """``obj`` as JSON, with its type, and without managedFields, which apply refuses and nobody else may set."""
-    metadata = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
-    typed = {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
-    return json.dumps(typed).encode()
 
 
 def _address(obj: Mapping[str, Any]) -> tuple[str | None, str | None]:
