@@ -1,43 +1,98 @@
-"""Every sender whose secret Hookgate makes: `hookgate send` calls like it, and a spoiled call is refused."""
+"""Every sender that is known by name: `hookgate send` calls like it, and a spoiled call is refused.
+
+Where Hookgate makes the secret, it is found by itself; where the sender issues it, `--secret-file` names it; where the
+sender signs with a private key, that key is in the file and the endpoint knows the public one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import yaml
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from hookgate.cli.main import main
 from hookgate.scheme.presets import Preset, Presets
+from tests.scheme.senders import SENDERS, ed25519_key, p256_key
 from tests.standalone.rig import Serve, endpoint, target
 
-_ALL = (Presets.builtin().get(name) for name in Presets.builtin().names)
-GENERATED = [preset for preset in _ALL if preset is not None and preset.form]
+ALL = [found for name in Presets.builtin().names if (found := Presets.builtin().get(name)) is not None]
 BODY = b'{"id": "evt_1", "type": "push"}'
+#: These sign what their bodies say at certain places, or the fields of a form.
+BODIES = {"adyen": SENDERS["adyen"]().body, "twilio": b"From=%2B1415&Digits=12", "mandrill": b"mandrill_events=%5B%5D"}
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(name="serve", scope="module")
 def _serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """One process with an endpoint for each of them."""
     folder = tmp_path_factory.mktemp("senders")
-    (folder / "body").write_bytes(BODY)
     with target() as ci:
         serve = Serve(folder, "--forward", f"default/ci={ci.url}")
-        serve.write("all.yaml", "---\n".join(_manifest(preset) for preset in GENERATED))
+        for preset in ALL:
+            serve.write(f"{preset.name}.yaml", yaml.safe_dump_all(_manifests(preset)))
+            (folder / f"{preset.name}.body").write_bytes(BODIES.get(preset.name, BODY))
+            if not preset.form:
+                (folder / f"{preset.name}.secret").write_bytes(_signing_secret(preset))
         with serve:
-            for preset in GENERATED:
+            for preset in ALL:
                 serve.ready(preset.name)
             yield serve
 
 
-def _manifest(preset: Preset) -> str:
-    return endpoint(preset.name).replace("provider: github", f"provider: {preset.name}").replace("hmac", preset.type)
+def _manifests(preset: Preset) -> list[dict[str, Any]]:
+    """The endpoint, and the Secret that it needs if none is generated."""
+    made: dict[str, Any] = yaml.safe_load(endpoint(preset.name))
+    made["spec"]["auth"] = {"type": preset.type, "provider": preset.name}
+    if preset.form:
+        return [made]
+    name = f"{preset.name}-issued"
+    made["spec"]["auth"]["secret"] = {"ref": {"name": name, "key": "secret"}}
+    issued = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "labels": {"hookgate.dev/webhook": "true"}},
+        "stringData": {"secret": SENDERS[preset.name]().secret.decode()},
+    }
+    return [made, issued]
 
 
-@pytest.mark.parametrize("name", [preset.name for preset in GENERATED])
+def _signing_secret(preset: Preset) -> bytes:
+    """What the sender signs with: the issued secret, or the private key of the public one."""
+    if preset.type != "signature":
+        return SENDERS[preset.name]().secret
+    private = p256_key() if preset.scheme["algorithm"] == "ecdsa-p256-sha256" else ed25519_key()
+    return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _options(serve: Serve, preset: Preset) -> list[str]:
+    def file(kind: str) -> str:
+        return str(serve.hooks.parent / f"{preset.name}.{kind}")
+
+    form = "sortedForm" in preset.scheme.get("message", ())
+    return [
+        *("--data", file("body"), "--state-dir", str(serve.state)),
+        *(() if preset.form else ("--secret-file", file("secret"))),
+        *(("--content-type", FORM) if form else ()),
+    ]
+
+
+@pytest.mark.parametrize("preset", ALL, ids=[preset.name for preset in ALL])
 def test_a_call_like_the_senders_is_taken_and_a_spoiled_one_refused(
-    name: str, serve: Serve, capsys: pytest.CaptureFixture[str]
+    preset: Preset, serve: Serve, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """202 from the target, 401 from Hookgate."""
-    options = ["--data", str(serve.hooks.parent / "body"), "--state-dir", str(serve.state)]
-    codes = (main(["send", name, *options]), main(["send", name, *options, "--tamper"]))
+    options = _options(serve, preset)
+    codes = (main(["send", preset.name, *options]), main(["send", preset.name, *options, "--tamper"]))
     assert (codes, [line[:3] for line in capsys.readouterr().out.splitlines()]) == ((0, 1), ["202", "401"])
+
+
+def test_a_private_key_in_a_file_is_asked_for_where_the_secret_is_public(
+    serve: Serve, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the endpoint knows cannot sign; the message says what can."""
+    options = ["--data", str(serve.hooks.parent / "discord.body"), "--state-dir", str(serve.state)]
+    assert main(["send", "discord", *options]) == 1
+    assert "private key in PEM" in capsys.readouterr().err
