@@ -55,9 +55,16 @@ def calm(team: Team) -> bool:
 
 
 def together(
-    stand: Stand, wanted: Sequence[tuple[str, Scenario, Callable[[Team], object]]], *, resync: float = 300.0
+    stand: Stand,
+    wanted: Sequence[tuple[str, Scenario, Callable[[Team], object]]],
+    *,
+    resync: float = 300.0,
+    keep: bool = False,
 ) -> Iterator[Story]:
-    """Play all of them, so many at a time, under one operator; yield each story when it is over."""
+    """Play all of them, so many at a time, under one operator; yield each story when it is over.
+
+    With ``keep`` the endpoints stay, and so does the operator.
+    """
     stand.end_operator()
     stand.run_operator(resync=resync)
     stand.resync, stand.supervised = resync, True
@@ -71,7 +78,7 @@ def together(
         _play(stand, stories)
         stand.proxy.rules, stand.proxy.losses = [], []
         yield from stories
-        for story in stories:
+        for story in [] if keep else stories:
             if story.team.get() is not None:
                 story.team.delete()
     stand.supervised = False

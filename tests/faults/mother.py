@@ -82,8 +82,7 @@ def _child(asked: dict[str, Any]) -> int:
         asyncio.run(
             run_operator(
                 Options(
-                    **{**options, "config": Path(options["config"])},
-                    health=("127.0.0.1", 0),
+                    **{**options, "config": Path(options["config"]), "health": tuple(options["health"])},
                     lease=Timing(**lease) if lease else None,
                 )
             )

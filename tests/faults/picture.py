@@ -11,6 +11,7 @@ from typing import Any
 _RANDOM = re.compile(
     r"(?P<uid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"|\b(?:(?P<hex64>[0-9a-f]{64})|(?P<hex32>[0-9a-f]{32})|(?P<hex16>[0-9a-f]{16})|(?P<path>[a-z2-7]{32}))\b"
+    r"|(?P<whsec>whsec_[A-Za-z0-9+/]{43}=)"
     r"|(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)"
     r"|(?<=\"created\": )(?P<created>\d+)|(?<=\"expires\": )(?P<expires>\d+)"
 )

@@ -11,6 +11,8 @@ from tests.faults.team import Team
 
 #: What a step ends in when the endpoint is to be no more.
 GONE = ""
+#: What a step ends in when it is only to be judged, whatever comes of it.
+JUDGED = "*"
 #: The host of the stories in which a host is withdrawn; no other endpoint is on it.
 MOODY_HOST = "moody.example.com"
 
@@ -96,7 +98,10 @@ SCENARIOS: Mapping[str, Scenario] = {
 
 def ended(team: Team, step: Step) -> bool:
     """Whether the step has come to its end."""
-    return team.get() is None if step.end == GONE else team.says() == step.end
+    if step.end == GONE:
+        return team.get() is None
+    said = team.says()
+    return said.partition(" ")[0] in ("True", "False") if step.end == JUDGED else said == step.end
 
 
 def play(team: Team, steps: tuple[Step, ...]) -> None:

@@ -38,7 +38,7 @@ class Stand:
         self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token)
         self.watchdog = Watchdog()
         self.operators = Operators(folder, self.watchdog)
-        self.public, self.private = free_port(), free_port()
+        self.public, self.private, self.health = free_port(), free_port(), 0
         self.config = folder / "hookgate.yaml"
         self.recorder = Recorder(cluster)
         self._kubeconfigs: dict[str, Path] = {}
@@ -82,7 +82,10 @@ class Stand:
             client = f"operator-{self._clients}"
         self.proxy.dead.discard(client)
         kubeconfig = self.kubeconfig(client, "hookgate-operator")
-        self.operator = self.operators.start(client, kubeconfig, self.config, lease=lease, resync=resync)
+        self.health = free_port()
+        self.operator = self.operators.start(
+            client, kubeconfig, self.config, lease=lease, resync=resync, health=["127.0.0.1", self.health]
+        )
         return self.operator
 
     def run_operator(self, *, resync: float = 300.0) -> Operator:
@@ -101,19 +104,20 @@ class Stand:
             self.operators.wait_ended(self.operator)
         self.operator = None
 
-    def start_receiver(self, *, resync: float = 300.0) -> None:
+    def start_receiver(self, *, resync: float = 300.0, wait: bool = True) -> None:
         """Start the receiver and wait until it is ready."""
         self.receiver = self.operators.start_receiver(
             self.kubeconfig("receiver", "hookgate-receiver"), self.public, self.private, resync
         )
-        self.wait(lambda: self.probe(self.private, "/readyz") == 200, "the receiver to be ready")
+        if wait:
+            self.wait(lambda: self.probe(self.private, "/readyz") == 200, "the receiver to be ready")
 
-    def restart_receiver(self, *, resync: float = 300.0) -> None:
+    def restart_receiver(self, *, resync: float = 300.0, wait: bool = True) -> None:
         """Kill the receiver and start another."""
         if self.receiver is not None and self.receiver.running:
             self.receiver.kill()
             self.operators.wait_ended(self.receiver)
-        self.start_receiver(resync=resync)
+        self.start_receiver(resync=resync, wait=wait)
 
     @staticmethod
     def probe(port: int, path: str) -> int:

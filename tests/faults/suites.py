@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from tests.faults.borders import isolation, leaks
 from tests.faults.cases import Case, Scope
 from tests.faults.crash import crashes
 from tests.faults.drift import drifts
 from tests.faults.errors import errors
 from tests.faults.leader import rivals
 from tests.faults.lost import losses
+from tests.faults.nonsense import misoperations, recoveries
+from tests.faults.paths import sequences
+from tests.faults.planes import contract, static_stability
+from tests.faults.poison import poisons
+from tests.faults.removal import removals
+from tests.faults.rights import rights
 from tests.faults.stale import lags
 from tests.faults.stand import Stand
+from tests.faults.still import stillness
 from tests.faults.watches import watches
 
 PROPERTIES: Mapping[str, str] = {
@@ -20,10 +28,22 @@ PROPERTIES: Mapping[str, str] = {
     "P2": "secrets never change unless a rotation is asked for",
     "P3": "an event that is lost, late, double or cut off converges within a resync",
     "P4": "a start at an API server whose lists lag behind takes nothing away and makes nothing twice",
+    "P5": "at rest nothing is written, however often everything is looked at",
+    "P6": "over restarts nothing is written",
+    "P7": "how an endpoint came to its spec does not matter (500 in memory, 20 on a server)",
+    "P8": "what is refused says why, and all is as before when it is taken back",
+    "P9": "nonsense is judged, ends no operator and touches nobody else",
+    "P10": "poisoned objects among a thousand leave the others served, restart after restart",
     "P12": "drift of any field or object is undone by one write, and what others put there stays",
     "P14": "an error in answer to any request converges; Retry-After is obeyed",
     "P15": "watches that fall silent, end or talk nonsense, outages and new tokens are overcome",
     "P16": "one operator writes at a time; one that was stopped beyond its lease writes no more",
+    "P17": "nothing is read in another team's namespace",
+    "P18": "no secret stands where it does not belong",
+    "P19": "whatever way an endpoint goes, nothing is left and nothing can be reached",
+    "P21": "each right of the shipped roles is needed, and none is a wildcard",
+    "P22": "receivers judge every call as before without operator and API server",
+    "P23": "a binding that cannot be read takes itself out of service, and nobody else",
 }
 
 
@@ -39,8 +59,19 @@ SUITES: tuple[Suite, ...] = (
     Suite(("P1", "P2"), crashes),
     Suite(("P3",), losses),
     Suite(("P4",), lags),
+    Suite(("P5", "P6"), stillness),
+    Suite(("P7",), sequences),
+    Suite(("P8",), recoveries),
+    Suite(("P9",), misoperations),
+    Suite(("P10",), poisons),
     Suite(("P12",), drifts),
     Suite(("P14",), errors),
     Suite(("P15",), watches),
     Suite(("P16",), rivals),
+    Suite(("P17",), isolation),
+    Suite(("P18",), leaks),
+    Suite(("P22",), static_stability),
+    Suite(("P23",), contract),
+    Suite(("P21",), rights),
+    Suite(("P19",), removals),
 )

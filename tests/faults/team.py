@@ -92,6 +92,33 @@ class Team:
             }
         )
 
+    def give_forged(self, name: str) -> None:
+        """Create a Secret that claims to be what a deleted endpoint left behind."""
+        uid = "00000000-0000-4000-8000-000000000000"
+        metadata = {"name": name, "namespace": self.namespace, "annotations": {"hookgate.dev/retained-from": uid}}
+        data = encoded({"url": b"https://hooks.example.com/h/" + b"a" * 32, "secret": b"chosen by somebody"})
+        self.stand.admin.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data})
+
+    def hold_by_others(self, name: str = "ci") -> None:
+        """Put a finalizer of somebody else's on an endpoint."""
+        path = "/metadata/finalizers"
+        patch = [{"op": "add", "path": path, "value": ["example.com/held"]}]
+        self.stand.admin.send("PATCH", self.path(name), patch, content_type="application/json-patch+json")
+
+    def label_like_ours(self, name: str = "ci") -> None:
+        """Label an endpoint as if it were somebody's child."""
+        labels = {"hookgate.dev/role": "binding", _UID: "x", "app.kubernetes.io/managed-by": "Helm"}
+        self.change(KIND, self.namespace, name, {"metadata": {"labels": labels}})
+
+    def leave(self, name: str | None = None) -> None:
+        """Ask for the removal of an endpoint, or of all, whoever holds them, without waiting."""
+        found = [o["metadata"]["name"] for o in self.stand.admin.list(KIND, self.namespace)]
+        for each in found if name is None else {name} & set(found):
+            self.delete(each)
+            patch = {"metadata": {"finalizers": [FINALIZER]}}
+            path = self.path(each)
+            self.stand.admin.send("PATCH", path, patch, content_type="application/merge-patch+json")
+
     def force_away(self, name: str = "ci") -> None:
         """Take the finalizers off an endpoint by hand."""
         patch = {"metadata": {"finalizers": None}}
@@ -99,6 +126,10 @@ class Team:
         self.stand.admin.send("PATCH", path, patch, content_type="application/merge-patch+json")
 
     # What there is --------------------------------------------------------------------------------------------------
+
+    def path(self, name: str = "ci") -> str:
+        """The path of an endpoint at the API server."""
+        return path_of(KIND, self.namespace, name)
 
     def get(self, name: str = "ci") -> Object | None:
         """The endpoint as it is now."""
@@ -114,6 +145,12 @@ class Team:
             if self.uids:
                 found += [_typed(o, kind) for o in admin.list(kind, namespace, selector)]
         return found
+
+    def children_only(self) -> list[Object]:
+        """What belongs to any endpoint that it ever had, where the kind itself is no more."""
+        admin, selector = self.stand.admin, f"{_UID}%20in%20({','.join(sorted(self.uids))})"
+        places = (("Secret", BINDINGS), ("Secret", self.namespace), ("Ingress", SYSTEM), ("HTTPRoute", SYSTEM))
+        return [_typed(o, kind) for kind, namespace in places for o in admin.list(kind, namespace, selector)]
 
     def picture(self) -> str:
         """All of it as text, without what is random."""
@@ -141,6 +178,11 @@ class Team:
             if found["type"] == kind and found.get("observedGeneration") == endpoint["metadata"]["generation"]:
                 return f"{found['status']} {found['reason']}"
         return ""
+
+    def judged(self, name: str = "ci", *, seconds: float = 60.0) -> None:
+        """Wait until an endpoint is Ready or not."""
+        told = lambda: self.says(name=name).partition(" ")[0] in ("True", "False")  # noqa: E731 -- a wait's condition
+        self.stand.wait(told, f"a verdict on {self.namespace}/{name}", seconds=seconds)
 
     def current(self, name: str = "ci") -> bool:
         """Whether tools that wait for the endpoint would stop waiting."""
