@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hookgate {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _serving(commands)
+    _receiving(commands)
     _looking(commands)
     _changing(commands)
     _send(commands)
@@ -130,6 +131,8 @@ def _serving(commands: _Commands) -> None:
     )
     operator.add_argument("--health", default="0.0.0.0:8082", metavar="HOST:PORT", help="probes (%(default)s)")
 
+
+def _receiving(commands: _Commands) -> None:
     receiver = _add(commands, "receiver", _run_receiver, "run one receiver in a cluster")
     receiver.add_argument("--listen", default="0.0.0.0:8080", metavar="HOST:PORT", help="calls (%(default)s)")
     receiver.add_argument("--private-listen", default="0.0.0.0:8081", metavar="HOST:PORT", help="probes (%(default)s)")
