@@ -23,7 +23,7 @@ from tests.bench.operator.process import Usage, usage
 from tests.cluster.binaries import locate
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.plane import HOST, OPERATOR_USER, ROOT, SYSTEM, Program, audited
-from tests.cluster.processes import Watchdog, free_port, wait_until
+from tests.cluster.processes import NotReadyError, Watchdog, free_port, wait_until
 
 _PER_NAMESPACE = 100
 _CLI: tuple[object, ...] = ("-m", "hookgate")
@@ -91,6 +91,11 @@ class Installation:
         took = time.monotonic() - began
         wait_until(lambda: _answers(self._operator_probe), "the operator to be ready", needs=[self.operator])
         return took
+
+    def alive(self) -> None:
+        """Raise `NotReadyError` where the operator has ended, with its last words."""
+        if not self.operator.running:
+            raise NotReadyError(f"the operator ended meanwhile\n{self.operator.last_lines()}")
 
     def stop(self) -> None:
         """End both."""

@@ -85,6 +85,7 @@ async def create_all(installation: Installation, api: Api, count: int) -> Create
     limit = 60 + count * 0.15
 
     async def told() -> bool:
+        installation.alive()
         installation.audit.take()
         return installation.audit.writes["patch webhookendpoints/status"] >= count
 
@@ -183,6 +184,7 @@ async def quiet(installation: Installation, *, seconds: float = 1.5, limit: floa
     deadline, since = time.monotonic() + limit, time.monotonic()
     writes, cpu = -1, -1.0
     while time.monotonic() - since < seconds:
+        installation.alive()
         if time.monotonic() > deadline:
             raise TimeoutError(f"the operator at rest: not within {limit:.0f} s")
         await asyncio.sleep(0.1)
