@@ -169,6 +169,20 @@ def test_a_later_endpoint_that_asks_for_it_gets_url_and_secret_back(active: Stag
     assert active.settle() == []
 
 
+def test_one_that_asks_for_it_later_gets_it_instead_of_what_it_had_meanwhile(
+    active: Stage, retained: dict[str, bytes]
+) -> None:
+    active.declare()
+    active.settle()
+    assert active.ready() == "False SecretNameTaken"
+    active.annotate("hookgate.dev/adopt", "true")
+    active.settle()
+    assert active.ready() == "True Active"
+    assert active.connection() == retained
+    assert active.verifying() == [retained["secret"]]
+    assert active.settle() == []
+
+
 def test_an_adoption_believes_what_was_kept_and_not_what_a_tenant_wrote(
     active: Stage, retained: dict[str, bytes]
 ) -> None:

@@ -46,7 +46,7 @@ def _case(observed: Observed, endpoint: WebhookEndpoint, scheme: Resolved | Unre
     found, garbled = _read_binding(observed.binding)
     left, _ = _read_binding(observed.retained)
     adopts = left is not None and left.namespace == endpoint.namespace
-    if found is None and left is not None and adopts:
+    if left is not None and adopts and not (found and _is_told(observed, endpoint)):
         found = replace(left, uid=endpoint.uid, name=endpoint.name)
     return Case(
         observed=observed,
@@ -56,6 +56,16 @@ def _case(observed: Observed, endpoint: WebhookEndpoint, scheme: Resolved | Unre
         binding=found,
         garbled=garbled,
         adopts=adopts,
+    )
+
+
+def _is_told(observed: Observed, endpoint: WebhookEndpoint) -> bool:
+    """Tell whether the connection Secret is the endpoint's own: what stands in its binding may be in use by then."""
+    wanted = endpoint.spec.secret_name
+    return any(
+        objects.owned_by(secret, endpoint.uid)
+        for secret in observed.connections
+        if objects.meta(secret)["name"] == wanted
     )
 
 
