@@ -160,6 +160,22 @@ def test_missing_rights_are_told(run: Run, team: Team) -> None:
     assert "you may not do this there" in errors
 
 
+def test_status_tells_who_leads_what_runs_and_how_endpoints_are(team: Team, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pods are stored and never run here: no operator counts as ready, although one leads."""
+    plane = team.plane
+    team.created("push")
+    team.create("idle", target={"service": {"name": "none", "port": 80}})
+    team.until("idle", "Ready", "False", "TargetNotFound")
+    code = main(["status", "--kubeconfig", str(plane.cluster.admin_kubeconfig)])
+    said = capsys.readouterr().out.splitlines()
+    holder = plane.admin.get("Lease", SYSTEM, "hookgate-operator")["spec"]["holderIdentity"]
+    assert (code, said[0], said[1]) == (1, f"leader:     {holder}", "operator:   0 of 2 ready")
+    assert said[2].startswith("receivers:  no Deployment")
+    counted = [line.split(maxsplit=1) for line in said[4:]]
+    assert {reason for _, reason in counted} >= {"Active", "TargetNotFound (not ready)"}
+    assert said[3] == f"endpoints:  {sum(int(number) for number, _ in counted)}"
+
+
 def test_an_api_server_that_is_away_is_told(run: Run, team: Team, tmp_path: Path) -> None:
     """Exit code 4."""
     away = tmp_path / "kubeconfig"

@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"hookgate {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _serving(commands)
+    _planes(commands)
     _receiving(commands)
     _looking(commands)
     _changing(commands)
@@ -105,6 +106,8 @@ def _serving(commands: _Commands) -> None:
     serve.add_argument("--allow-url-targets", action="store_true", help="let endpoints have any URL as their target")
     serve.add_argument("--config", metavar="FILE", help="a hookgate.yaml to hold the endpoints to, as in a cluster")
 
+
+def _planes(commands: _Commands) -> None:
     operator = _add(commands, "operator", _run_operator, "run the control plane in a cluster")
     operator.add_argument(
         "--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, the pod's account, ~/.kube/config"
@@ -157,6 +160,12 @@ def _running(commands: _Commands) -> None:
     uninstall.add_argument("--yes", action="store_true", help="do not ask")
     uninstall.add_argument("-n", "--namespace", metavar="NS", help="endpoints of this namespace only; default: all")
     _installation(uninstall)
+    status = _add(commands, "status", _run_status, "show who leads, which receivers are ready, how endpoints are")
+    _installation(status)
+    backup = _add(commands, "backup", _run_backup, "write secrets and URLs in a form that another cluster can adopt")
+    backup.add_argument("-o", "--output", metavar="FILE", help="a new file, for you alone; default: standard output")
+    backup.add_argument("-n", "--namespace", metavar="NS", help="endpoints of this namespace only; default: all")
+    _installation(backup)
 
 
 def _installation(command: argparse.ArgumentParser) -> None:
@@ -294,6 +303,18 @@ def _run_change(options: argparse.Namespace) -> int:
 
 def _run_uninstall(options: argparse.Namespace) -> int:
     from hookgate.cli.uninstall import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
+
+
+def _run_status(options: argparse.Namespace) -> int:
+    from hookgate.cli.status import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
+
+
+def _run_backup(options: argparse.Namespace) -> int:
+    from hookgate.cli.backup import run  # noqa: PLC0415 -- see the module
 
     return run(options)
 
