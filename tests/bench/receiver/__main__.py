@@ -26,7 +26,7 @@ from tests.bench.receiver.report import Memory, ratios, rows, table
 
 _BEGAN = time.monotonic()
 #: Whose memory is told.
-_WEIGHED = ("hookgate", "hookgate-10", "hookgate-uvicorn", "go-proxy", "go-answer", "nginx-proxy", "webhook")
+_WEIGHED = ("hookgate", "hookgate-10", "hookgate-source", "go-proxy", "go-answer", "nginx-proxy", "webhook")
 
 
 def say(line: str) -> None:

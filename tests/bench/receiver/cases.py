@@ -43,11 +43,19 @@ def _forward(name: str, title: str, contenders: tuple[str, ...] = _PROXIES, **ch
 
 
 CASES = (
-    _forward("forward", "accept and forward", (*_PROXIES, "hookgate-uvicorn", "hookgate-10")),
+    _forward("forward", "accept and forward", (*_PROXIES, "hookgate-source", "hookgate-uvicorn", "hookgate-10")),
     Case(
         name="refuse",
         title="refuse a bad signature",
-        contenders=("hookgate", "go-answer", "nginx-return", "webhook", "hookgate-uvicorn", "hookgate-10"),
+        contenders=(
+            "hookgate",
+            "go-answer",
+            "nginx-return",
+            "webhook",
+            "hookgate-source",
+            "hookgate-uvicorn",
+            "hookgate-10",
+        ),
         status="401",
         forged=True,
     ),

@@ -30,6 +30,7 @@ class Program:
 
 PROGRAMS = (
     Program(name="go", package="golang-go (1.24 or later)"),
+    Program(name="cc", package="gcc, python3-dev"),
     Program(name="nginx", package="nginx-light"),
     Program(name="webhook", package="webhook"),
     Program(name="taskset", package="util-linux"),

@@ -52,7 +52,7 @@ def _color(row: Row) -> str:
 def _bar(row: Row, rows: Sequence[Row], left: float, y: float) -> list[str]:
     scale = (_WIDTH - _LABEL - 50) / max(each.spread[1] for each in rows)
     rate, (low, high) = row.median(lambda s: s.rate), row.spread
-    opacity = 0.5 if row.contender in ("hookgate-uvicorn", "hookgate-10") else 1
+    opacity = 0.5 if row.contender in ("hookgate-source", "hookgate-uvicorn", "hookgate-10") else 1
     return [
         f'<rect x="{left}" y="{y + 2}" width="{rate * scale:.1f}" height="{_BAR - 7}" fill="{_color(row)}" '
         f'opacity="{opacity}"/>',
