@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.fixtures import _cluster_restored, control_plane, gateway_crds, namespace, process_control
-from tests.cluster.operated import operated, plane, target, team, teams
+from tests.cluster.operated import operated, plane, standby, target, team, teams
 
 __all__ = [
     "_cluster_restored",
@@ -15,6 +15,7 @@ __all__ = [
     "operated",
     "plane",
     "process_control",
+    "standby",
     "target",
     "team",
     "teams",

@@ -14,11 +14,13 @@ import pytest
 from tests.cluster import binaries
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.fixtures import aloud, refuse
-from tests.cluster.plane import Plane, audited, configuration, installed
+from tests.cluster.plane import SYSTEM, Plane, Program, audited, configuration, installed, probe
 from tests.cluster.processes import free_port
 from tests.cluster.target import Target
 from tests.cluster.team import Object, Team
 from tests.control.kstatus import violations
+
+Standby = Callable[..., tuple[Program, int]]
 
 
 @pytest.fixture(scope="session")
@@ -90,3 +92,23 @@ def teams(plane: Plane, target: Target) -> Iterator[Callable[[], Team]]:
 def team(teams: Callable[[], Team]) -> Team:
     """One team."""
     return teams()
+
+
+@pytest.fixture
+def standby(plane: Plane) -> Iterator[Standby]:
+    """Starts another operator and waits until it is ready: the process, and the port of its probes."""
+    started: list[Program] = []
+
+    def start(*options: str) -> tuple[Program, int]:
+        port = free_port()
+        kubeconfig = plane.cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
+        program = plane.operator_with(f"standby-{len(started)}", plane.config_file, kubeconfig, port, options)
+        program.log.unlink(missing_ok=True)
+        program.start()
+        started.append(program)
+        plane.wait(lambda: probe(port, "/readyz") == 200, "the other operator to be ready")
+        return program, port
+
+    yield start
+    for program in started:
+        program.stop()

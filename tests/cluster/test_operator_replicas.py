@@ -3,35 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
 
-import pytest
-
+from tests.cluster.operated import Standby
 from tests.cluster.plane import SYSTEM, Plane, Program, probe
-from tests.cluster.processes import free_port
 from tests.cluster.team import Team
-
-Standby = Callable[..., tuple[Program, int]]
-
-
-@pytest.fixture
-def standby(plane: Plane) -> Iterator[Standby]:
-    """Starts another operator and waits until it is ready: the process, and the port of its probes."""
-    started: list[Program] = []
-
-    def start(*options: str) -> tuple[Program, int]:
-        port = free_port()
-        kubeconfig = plane.cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
-        program = plane.operator_with(f"standby-{len(started)}", plane.config_file, kubeconfig, port, options)
-        program.log.unlink(missing_ok=True)
-        program.start()
-        started.append(program)
-        plane.wait(lambda: probe(port, "/readyz") == 200, "the other operator to be ready")
-        return program, port
-
-    yield start
-    for program in started:
-        program.stop()
 
 
 def works(program: Program) -> bool:
