@@ -202,3 +202,32 @@ def test_a_list_of_one_namespace_says_nothing_about_the_others(everybody: Popula
     assert len(everybody) == 1
     everybody.replace([], "team-a")
     assert len(everybody) == 0
+
+
+_ACTIVE = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True", "reason": "Active"}]}
+_SUSPENDED = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True", "reason": "Inactive"}]}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "presses"),
+    [
+        ({}, {}, False),
+        ({}, _ACTIVE, False),
+        ({"generation": 2}, _ACTIVE, True),
+        ({"deletionTimestamp": "2026-01-01T00:00:00Z"}, _ACTIVE, True),
+        ({"annotations": {"hookgate.dev/suspend": "true"}}, _ACTIVE, True),
+        ({"annotations": {"hookgate.dev/suspend": "true"}}, _SUSPENDED, False),
+    ],
+    ids=["new", "settled", "changed", "deleted", "to be suspended", "suspended"],
+)
+def test_a_change_of_what_is_in_use_presses(
+    everybody: Population, metadata: dict[str, Any], status: dict[str, Any], presses: bool
+) -> None:
+    """Nobody's deactivation waits for a thousand new endpoints, nor for a look at all of them."""
+    everybody.put({**seen(version=1, **metadata), "status": status})
+    assert everybody.pressing(PUSH) is presses
+
+
+def test_nothing_presses_of_what_is_not_there(everybody: Population) -> None:
+    """It may be gone by the time that somebody asks."""
+    assert not everybody.pressing(PUSH)

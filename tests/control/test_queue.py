@@ -79,6 +79,27 @@ def test_a_key_added_while_it_is_worked_on_is_worked_on_once_more_afterwards() -
     assert work.most_at_once == 1
 
 
+def test_what_presses_goes_before_all_that_waits() -> None:
+    """Also when it waited already and began to press meanwhile; each is still worked on once."""
+    pressing: set[Request] = set()
+    c = Request("team-a", "c")
+
+    async def scene(work: Work) -> None:
+        queue = Queue(work, workers=1, jitter=lambda: 0.0, pressing=pressing.__contains__)
+        running = asyncio.create_task(queue.run())
+        for request in (A, B, c):
+            queue.add(request)
+        await asyncio.sleep(0.5)
+        pressing.add(c)
+        queue.add(c)
+        await asyncio.sleep(10)
+        running.cancel()
+
+    work = Work()
+    run(scene(work))
+    assert work.starts == [(0.0, "a"), (1.0, "c"), (2.0, "b")]
+
+
 def test_a_later_look_happens_when_it_is_due_with_a_little_jitter() -> None:
     work = play(Work(a=[100.0, None]), lambda queue: _add(queue, A), jitter=0.5)
     assert work.starts == [(0.0, "a"), (1.0 + 105.0, "a")]

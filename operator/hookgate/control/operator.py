@@ -183,7 +183,9 @@ class _Operator:
                 return await reconciler.reconcile(request)
             return UNKNOWN_AGAIN
 
-        self._queue = Queue(look, workers=self._options.workers, jitter=random.random)
+        self._queue = Queue(
+            look, workers=self._options.workers, jitter=random.random, pressing=self._population.pressing
+        )
         self._metrics.queue, self._metrics.writes = self._queue, cluster.writes
         await self._look_at_all(mirrors, cluster)
         _spare_collector()

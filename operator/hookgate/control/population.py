@@ -9,7 +9,9 @@ from hookgate.control.cluster import Request
 from hookgate.control.lean import lean_endpoint
 from hookgate.control.names import names_of
 from hookgate.control.objects import meta, uid_of
+from hookgate.control.status import ready_of
 from hookgate.control.values import Object
+from hookgate.model.endpoint import ANNOTATION_SUSPEND
 
 _Seniority = tuple[str, str]
 
@@ -32,6 +34,18 @@ class Population:
     def by_uid(self, uid: str) -> Request | None:
         """Return whose uid that is."""
         return self._by_uid.get(uid)
+
+    def pressing(self, request: Request) -> bool:
+        """Tell whether an endpoint that is in use is asked to be otherwise, such as to be used no more."""
+        found = self._manifests.get(request)
+        status = (found or {}).get("status") or {}
+        if found is None or not status:
+            return False
+        metadata = meta(found)
+        if metadata.get("deletionTimestamp") or status.get("observedGeneration") != metadata.get("generation"):
+            return True
+        suspended = (metadata.get("annotations") or {}).get(ANNOTATION_SUSPEND) == "true"
+        return suspended and ready_of(status)[1] == "Active"
 
     def naming(self, namespace: str, kind: str, name: str) -> frozenset[Request]:
         """Return the endpoints that name the Secret or Service ``name``."""

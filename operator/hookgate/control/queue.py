@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import itertools
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -22,14 +23,27 @@ Work = Callable[[Request], Awaitable[float | None]]
 
 
 class Queue:
-    """Requests waiting for workers. ``jitter`` gives numbers in [0, 1); the loop's clock times the delays."""
+    """Requests waiting for workers. ``jitter`` gives numbers in [0, 1); the loop's clock times the delays.
 
-    def __init__(self, work: Work, *, workers: int, jitter: Callable[[], float]) -> None:
+    Requests of which ``pressing`` says so when they are added are worked on before all that are not, each in their
+    order. They must not be many for long, since the others wait.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        *,
+        workers: int,
+        jitter: Callable[[], float],
+        pressing: Callable[[Request], bool] = lambda _: False,
+    ) -> None:
         self._work = work
+        self._pressing = pressing
         self._workers = workers
         self._jitter = jitter
-        self._ready: asyncio.Queue[Request] = asyncio.Queue()
-        self._waiting: set[Request] = set()  # in _ready
+        self._ready: asyncio.PriorityQueue[tuple[int, int, Request]] = asyncio.PriorityQueue()
+        self._added = itertools.count()
+        self._waiting: dict[Request, int] = {}  # in _ready, with what place; also with lesser ones, which are void
         self._running: dict[Request, float] = {}  # since when
         self._again: set[Request] = set()  # added while running
         self._failures: dict[Request, int] = {}
@@ -66,9 +80,11 @@ class Queue:
             del self._held[request]
         if request in self._running:
             self._again.add(request)
-        elif request not in self._waiting:
-            self._waiting.add(request)
-            self._ready.put_nowait(request)
+        else:
+            place = 0 if self._pressing(request) else 1
+            if place < self._waiting.get(request, 2):
+                self._waiting[request] = place
+                self._ready.put_nowait((place, next(self._added), request))
 
     def add_after(self, request: Request, seconds: float) -> None:
         """Ask for ``request`` after ``seconds``; an earlier look that is already due stays."""
@@ -92,8 +108,10 @@ class Queue:
 
     async def _worker(self) -> None:
         while True:
-            request = await self._ready.get()
-            self._waiting.discard(request)
+            place, _, request = await self._ready.get()
+            if self._waiting.get(request) != place:
+                continue
+            del self._waiting[request]
             self._running[request] = asyncio.get_running_loop().time()
             try:
                 await self._once(request)
