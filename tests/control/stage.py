@@ -14,6 +14,7 @@ from hookgate.config.manifest import load_endpoint
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.objects import encode_data, secret_data
 from hookgate.control.reconcile import Reconciler, Settings
+from hookgate.control.repairs import Repairs
 from hookgate.control.settings import settings_of
 from hookgate.control.values import Published
 from hookgate.model import binding as contract
@@ -68,6 +69,8 @@ class Stage:
         self.world = World(lambda: self.now)
         self.receivers = FakeReceivers(self.world)
         self.key_sets: dict[KeySet, Published] = {}
+        #: What an operator remembers between looks; a test that is about nothing else leaves None: it forgets at once.
+        self.repairs: Repairs | None = None
         self.entropy = Entropy()
         self.configure(config or platform())
         self.serve("app")
@@ -164,6 +167,7 @@ class Stage:
             clock=lambda: self.now,
             entropy=self.entropy,
             published=lambda key_set, _request: self.key_sets.get(key_set, Published()),
+            repairs=self.repairs,
         )
 
     # What is to be seen --------------------------------------------------------------------------------------------

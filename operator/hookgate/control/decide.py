@@ -18,11 +18,13 @@ from hookgate.control.checks import Case
 from hookgate.control.keys import current, previous_secrets
 from hookgate.control.next_binding import effective_state, next_binding
 from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
+from hookgate.control.repairs import reference
 from hookgate.control.status import Outcome, invalid, status_of
 from hookgate.control.understood import understand
 from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.binding import Binding, UndecodableBinding
+from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import FINALIZER, InvalidSpec, State, WebhookEndpoint
 from hookgate.scheme.handshake import told_token
 from hookgate.scheme.presets import Resolved, Unresolvable
@@ -82,12 +84,25 @@ def _present(case: Case) -> Plan:
     if binding is not None:
         steps += _connection_steps(case, binding, confirmed=confirmed)
         steps += _route_steps(case, binding, confirmed=confirmed)
+    fights = tuple(_fight(step.object) for step in steps if reference(step.object) in observed.contested)
+    findings = (*findings, *fights)
     return Plan(
-        steps=tuple(steps),
+        steps=tuple(step for step in steps if reference(step.object) not in observed.contested),
         awaits=digest is not None and not confirmed and not _asked(observed, digest),
         awaited=digest,
         status=status_of(_outcome(case, findings, binding, digest, confirmed=confirmed)),
         again=_again(observed, binding, findings, confirmed=confirmed),
+    )
+
+
+def _fight(obj: Object) -> Finding:
+    """Tell of an object that somebody else changes again as often as it is put right."""
+    return Finding(
+        condition=ConditionType.RESOLVED_REFS if obj["kind"] == "Secret" else ConditionType.EXPOSED,
+        reason="FieldConflict",
+        message=f"Somebody changes {reference(obj)} again and again, so that it is put right only now and then; its "
+        "managedFields tell who, and since when.",
+        terminal=False,
     )
 
 
@@ -144,6 +159,8 @@ def _again(
     """Return when something changes that nothing tells of: receivers' answers, a key's end, a name given up."""
     if any(f.reason == "SecretNameTaken" for f in findings):
         return IDLE_AGAIN
+    if observed.contested:
+        return min(observed.contested.values())
     if binding is None:
         return None
     if not confirmed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hookgate.config.platform import PlatformConfig
 from hookgate.control.cluster import Cluster, Receivers, Request, request_of
@@ -16,6 +16,7 @@ from hookgate.control.decide import decide
 from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import meta, uid_of
+from hookgate.control.repairs import Repairs, told_of
 from hookgate.control.status import ready_of
 from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Published, Served, Step
 from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED, KIND, KeySet
@@ -54,6 +55,7 @@ class Reconciler:
         entropy: Callable[[int], bytes],
         calls: Callable[[str], CallReport | None] = lambda _uid: None,
         published: Callable[[KeySet, Request], Published] = lambda _key_set, _request: Published(),
+        repairs: Repairs | None = None,
     ) -> None:
         self._cluster = cluster
         self._receivers = receivers
@@ -62,6 +64,7 @@ class Reconciler:
         self._entropy = entropy
         self._calls = calls
         self._published = published
+        self._repairs = repairs if repairs is not None else Repairs()
 
     async def reconcile(self, request: Request) -> float | None:
         """Do what there is to do now. Return in how many seconds to look again, None for not before a change.
@@ -74,18 +77,17 @@ class Reconciler:
             manifest = self._cluster.endpoint(request)
             if manifest is None:
                 return None
-            plan = decide(await self._observe(manifest, served))
+            plan = self._decide(await self._observe(manifest, served))
             if plan.steps and not sure and not meta(manifest).get("deletionTimestamp"):
                 await self._make_sure(manifest, plan.steps[0])
                 sure = True
                 continue
             for step in plan.steps:
-                await self._cluster.execute(step)
+                await self._execute(manifest, step)
             if plan.awaits:
                 served = await self._receivers.served(uid_of(manifest), plan.awaited)
             elif not plan.steps or plan.final:
-                await self._report(manifest, plan)
-                return plan.again
+                return await self._report(manifest, plan)
         raise RoundsExceeded(f"{request}: deciding does not settle")
 
     async def _make_sure(self, manifest: Object, first: Step) -> None:
@@ -96,9 +98,19 @@ class Reconciler:
         itself brings back what is so, and fails where it is no more. A deletion is never taken back.
         """
         if first.object["kind"] == KIND:
-            await self._cluster.execute(first)
+            await self._execute(manifest, first)
         else:
             await self._cluster.refresh(manifest)
+
+    def _decide(self, observed: Observed) -> Plan:
+        """Decide, and once more without what was put right too often lately."""
+        plan = decide(observed)
+        contested = self._repairs.contested(observed.manifest, plan.steps, observed.now)
+        return decide(replace(observed, contested=contested)) if contested else plan
+
+    async def _execute(self, manifest: Object, step: Step) -> None:
+        await self._cluster.execute(step)
+        self._repairs.did(manifest, step, self._clock())
 
     async def _observe(self, manifest: Object, served: Served | None) -> Observed:
         cluster, settings = self._cluster, self._settings()
@@ -144,19 +156,25 @@ class Reconciler:
         segment = told_segment(manifest, named)
         return segment is not None and self._cluster.segment_taken(segment, uid_of(manifest))
 
-    async def _report(self, manifest: Object, plan: Plan) -> None:
-        """Write the status if it says anything new, and an Event if readiness changed."""
+    async def _report(self, manifest: Object, plan: Plan) -> float | None:
+        """Write the status if it says anything new, and an Event if readiness changed; return when to look again."""
         if plan.warning is not None:
             reason, message = plan.warning
             await self._cluster.post_event(manifest, normal=False, reason=reason, message=message)
         if plan.status is None or plan.status == manifest.get("status"):
-            return
+            return plan.again
         before = ready_of(manifest.get("status") or {})
+        told = told_of(manifest, plan.status)
+        pause = self._repairs.pause(told, self._clock())
+        if pause:
+            return min(pause, plan.again or pause)
         await self._cluster.write_status(manifest, plan.status)
+        self._repairs.note(told, self._clock())
         now = ready_of(plan.status)
         if now != before:
             message = next(c["message"] for c in plan.status["conditions"] if c["type"] == "Ready")
             await self._cluster.post_event(manifest, normal=now[0] == "True", reason=now[1], message=message)
+        return plan.again
 
 
 def draw(entropy: Callable[[int], bytes]) -> Fresh:

@@ -80,6 +80,8 @@ class Observed:
     uid. ``elders`` counts the namespace's endpoints created before this one. ``segment_taken`` tells whether another
     binding already has the path that this endpoint was told to have. ``calls`` is what receivers last said of calls.
     ``key_sets`` are those of the issuers that it names.
+    ``contested`` are the objects, by their references, that were put right so often that the next repair waits so many
+    seconds.
     """
 
     manifest: Object
@@ -101,6 +103,7 @@ class Observed:
     fresh: Fresh
     calls: CallReport | None = None
     key_sets: Mapping[KeySet, Published] = field(default_factory=lambda: MappingProxyType({}))
+    contested: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Serve(Enum):
