@@ -14,7 +14,8 @@ from hookgate.cli.main import main, parser
 from tests.standalone.rig import SOURCE
 
 COMMANDS = (
-    "serve operator receiver get url secret providers activate deactivate deconfigure rotate send uninstall status backup".split()  # noqa: SIM905
+    *("serve", "operator", "receiver", "get", "url", "secret", "providers", "activate", "deactivate", "deconfigure"),
+    *("rotate", "send", "uninstall", "status", "backup"),
 )
 
 
