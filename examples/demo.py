@@ -191,4 +191,7 @@ or edit {hooks / "webhook.yaml"}: it is read again at once. Ctrl-C ends it all.
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -16,7 +16,7 @@ SERVICE: dict[str, Any] = {
 
 def test_a_shared_copy_is_equal() -> None:
     """Whatever JSON can hold."""
-    told = {"a": [1, 2.5, True, None, "x" * 500, {"b": []}], "": {}}
+    told: dict[str, Any] = {"a": [1, 2.5, True, None, "x" * 500, {"b": []}], "": {}}
     assert shared(told) == told
 
 

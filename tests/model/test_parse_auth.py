@@ -11,7 +11,7 @@ from hookgate.config.manifest import load_endpoint
 from hookgate.model.endpoint import AuthSpec, AuthType, KeySet, SecretKeyRef, SecretPolicy
 from hookgate.model.parse import parse_endpoint
 from hookgate.scheme.grammar import parse
-from hookgate.scheme.presets import Presets, Resolved, resolve
+from hookgate.scheme.presets import Presets, Resolved, Unresolvable, resolve
 
 JWT = {"issuer": "https://issuer.example", "audiences": ["hooks"], "claims": [{"name": "sub", "equals": "a"}]}
 
@@ -34,6 +34,10 @@ def spelled_out(scheme: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+#: Their senders sign selected fields only: a known weakness of theirs, which nobody else's manifest may repeat.
+WITHOUT_BODY = frozenset({"adyen", "mailgun"})
+
+
 @pytest.mark.parametrize("name", Presets.builtin().names)
 def test_whatever_a_preset_says_a_user_can_say(name: str) -> None:
     """Spelled out in a manifest, every preset comes to the same scheme, but for its handshakes."""
@@ -41,6 +45,10 @@ def test_whatever_a_preset_says_a_user_can_say(name: str) -> None:
     assert preset is not None
     key = {"secret": {"ref": {"name": "a"}}} if preset.type == "signature" else {}
     resolved = resolve(auth_of(type=preset.type, **{preset.type: spelled_out(dict(preset.scheme))}, **key), Presets({}))
+    if name in WITHOUT_BODY:
+        assert isinstance(resolved, Unresolvable)
+        assert resolved.reason == "BodyNotSigned"
+        return
     assert isinstance(resolved, Resolved), resolved
     assert parse(resolved.document) == replace(parse(preset.scheme), handshake=())
 

@@ -76,6 +76,12 @@ def test_the_targets_own_query_rules(own: str, callers: bytes, expected: str) ->
     assert request_target(target(own), callers) == expected
 
 
+@pytest.mark.parametrize("name", [b"x_forwarded_for", b"content_length", b"transfer_encoding", b"x_real-ip"])
+def test_no_spelling_with_underscores_gets_past(name: bytes) -> None:
+    """A target in the manner of CGI reads it as the name with hyphens."""
+    assert end_to_end([(name, b"1"), (b"x_own", b"2")], frozenset()) == [(b"x_own", b"2")]
+
+
 def test_headers_keep_their_order_and_their_doubles() -> None:
     headers = [(b"b", b"1"), (b"a", b"2"), (b"b", b"3")]
     assert end_to_end(headers, frozenset()) == headers
@@ -156,6 +162,8 @@ def test_ordinary_addresses_may_be_dialled(address: str) -> None:
         "169.254.0.1",
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe",
+        "::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
         "fe80::1",
         "fe80::1%eth0",

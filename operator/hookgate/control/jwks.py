@@ -15,13 +15,13 @@ import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import aiohttp
 
 from hookgate.control.cluster import Request
 from hookgate.control.values import Published
+from hookgate.model.addresses import effective, is_metadata
 from hookgate.model.endpoint import KeySet
 from hookgate.model.grammar import HttpUrl, split_url
 from hookgate.scheme.jwt import public_key_set
@@ -38,7 +38,6 @@ _DISCOVERY = "/.well-known/openid-configuration"
 _SECONDS = 10.0
 _MAX_BYTES = 262_144
 _AT_ONCE = 8
-_NAT64 = ip_network("64:ff9b::/96")
 
 
 class _NotFetched(Exception):  # noqa: N818 -- what happened
@@ -206,21 +205,8 @@ def _open_public(found: tuple[Any, ...]) -> socket.socket:
 
 def is_public(address: str) -> bool:
     """Tell whether an address, as `socket` prints it, is one of the public internet, in whatever spelling."""
-    try:
-        found = ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    inner = _embedded(found)
-    return inner.is_global and not inner.is_multicast
-
-
-def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 one leads to, or the address itself."""
-    if isinstance(address, IPv4Address):
-        return address
-    if address in _NAT64:
-        return IPv4Address(address.packed[12:])
-    return address.ipv4_mapped or address.sixtofour or address
+    found = effective(address)
+    return found is not None and found.is_global and not found.is_multicast and not is_metadata(found)
 
 
 def _may_be_private(url: str, named: Iterable[HttpUrl]) -> bool:

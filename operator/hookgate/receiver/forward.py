@@ -109,7 +109,9 @@ def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[by
     kept = []
     named: set[bytes] = set()
     for name, value in headers:
-        if name in dropped or name.startswith(_FORGEABLE_PREFIX):
+        # Targets in the manner of CGI cannot tell "_" from "-": a name must not get past in the other spelling.
+        plain = name.replace(b"_", b"-") if b"_" in name else name
+        if plain in dropped or plain.startswith(_FORGEABLE_PREFIX):
             if name == b"connection":
                 named.update(token.strip() for token in value.lower().split(b","))
         else:

@@ -193,7 +193,14 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
         descriptor = parse(document)
     except InvalidDescriptor as error:
         field = f"{auth.path}.{auth.type}.{error.error.field}"
-        return Unresolvable(reason="InvalidAuth", message=f"{field}: {error.error.message}.", field=field)
+        return Unresolvable(reason="InvalidAuth", message=f"{error.error.message}.", field=field)
+    if "message" in auth.settings and not descriptor.covers_body:
+        field = f"{auth.path}.{auth.type}.message"
+        message = (
+            "the body is not among the parts that are signed, so one signature would pass with any body; "
+            "add the body. Where a sender cannot sign it, the platform can describe it under providers."
+        )
+        return Unresolvable(reason="BodyNotSigned", message=message, field=field)
     return _resolved(document, descriptor, preset, auth)
 
 
