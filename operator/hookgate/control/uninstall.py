@@ -25,6 +25,8 @@ LEASE = "hookgate-operator"
 PATIENCE = 30.0
 #: How often it is looked whether somebody renews the Lease, in seconds.
 _INTERVAL = 0.5
+#: How often what changed meanwhile is looked at anew, before its error is told.
+_LOOKS = 5
 
 _RESOURCES = {"Secret": SECRETS, "Ingress": INGRESSES, "HTTPRoute": HTTPROUTES, "WebhookEndpoint": WEBHOOKENDPOINTS}
 
@@ -93,6 +95,18 @@ async def _record(api: Api, namespace: str) -> tuple[str, str]:
 
 
 async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
+    """Free everything, looking anew where something changed or went meanwhile, as when its namespace is deleted."""
+    for _ in range(_LOOKS):
+        try:
+            return await _free_as_seen(api, scope, now)
+        except ApiError as error:
+            if not (error.conflict or error.not_found):
+                raise
+        await asyncio.sleep(_INTERVAL)
+    return await _free_as_seen(api, scope, now)
+
+
+async def _free_as_seen(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
     bindings, _ = await api.list(SECRETS, scope.binding_namespace, labels=SELECT_BINDINGS)
     routes = await _routes(api, scope.system_namespace)
     connections, _ = await api.list(SECRETS, scope.namespace, labels=SELECT_CONNECTIONS)
