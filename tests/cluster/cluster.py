@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.binaries import locate
+from tests.cluster.processes import wait_until
 
 FIELD_MANAGER = "hookgate-tests"
 _KUBECTL_SECONDS = 120
@@ -102,7 +103,9 @@ class Cluster:
         for path in paths:
             applied = self.apply(path).stdout.splitlines()
             names += [line.split()[0] for line in applied if line.startswith("customresourcedefinition")]
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *names)
+        established = ("wait", "--for=condition=Established", "--timeout=30s", *names)
+        # One that is so new that it has no conditions yet is an error to kubectl.
+        wait_until(lambda: self.kubectl(*established, check=False).returncode == 0, "the definitions to be served")
         return [name.partition("/")[2] for name in names]
 
     def token_for(self, namespace: str, service_account: str, *, seconds: int = 3600) -> str:

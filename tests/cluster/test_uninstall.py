@@ -9,7 +9,7 @@ import pytest
 
 from hookgate.cli.main import main
 from tests.cluster.calls import github
-from tests.cluster.plane import BINDINGS, GATEWAY_HOST, SYSTEM
+from tests.cluster.plane import GATEWAY_HOST
 from tests.cluster.team import Team, condition
 
 Run = Callable[..., tuple[int, str, str]]
@@ -91,25 +91,6 @@ def test_what_is_to_be_retained_is_retained(run: Run, team: Team) -> None:
     assert kept is not None
     assert kept["metadata"]["labels"]["hookgate.dev/role"] == "retained"
     assert team.connection("push") == told
-
-
-def test_of_the_whole_cluster_nothing_stays_that_leads_anywhere(run: Run, team: Team) -> None:
-    """Orphans included; so the definition of endpoints itself can be deleted."""
-    plane = team.plane
-    team.created("push")
-    orphan = team.created("orphan")
-    plane.operator.end(signal.SIGTERM)
-    plane.admin.merge("WebhookEndpoint", team.namespace, "orphan", {"metadata": {"finalizers": None}})
-    team.delete("orphan")
-    team.gone("orphan")
-    code, out, _ = run("--yes")
-    assert code == 0
-    assert "deleted 2 objects of endpoints that were gone before" in out
-    assert team.binding(orphan) is None
-    assert plane.admin.list("Secret", BINDINGS, "hookgate.dev/role=binding") == []
-    assert plane.admin.list("Ingress", SYSTEM) == []
-    assert [e for e in plane.admin.list("WebhookEndpoint", None) if e["metadata"].get("finalizers")] == []
-    assert run("--yes")[1].splitlines()[0].endswith("no URL of theirs is answered any more")
 
 
 def test_an_endpoint_whose_deletion_waits_for_an_operator_goes(run: Run, team: Team) -> None:
