@@ -18,7 +18,7 @@ from tests.faults.scenarios import SCENARIOS, Scenario, play
 from tests.faults.stand import Stand
 from tests.faults.team import Team
 
-_QUICK = ("create", "rotate", "absent")
+_QUICK = ("create",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

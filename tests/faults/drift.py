@@ -38,6 +38,7 @@ class Drift:
 def drifts(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every field of every object, changed and removed; every object deleted."""
     wanted = list(_found(stand))
+    wanted = [d for d in wanted if scope.only in f"{d.kind} in the {d.place}"]
     if scope.quick:
         wanted = [d for d in wanted if d.patch is None][:5]
     stand.run_operator()

@@ -16,8 +16,7 @@ from typing import Any
 from tests.cluster.processes import NotReadyError, Watchdog
 
 ROOT = Path(__file__).resolve().parents[2]
-#: Where the operator's code is taken from: another folder than the checkout's for changed copies of it.
-SOURCE = Path(os.environ.get("HOOKGATE_SOURCE") or ROOT / "operator")
+SOURCE = ROOT / "operator"
 
 
 class Operator:
@@ -66,20 +65,22 @@ class Operators:
             "PYTHONPATH": str(SOURCE),
             "PYTHONUNBUFFERED": "1",
         }
-        self._mother = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("mother.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log.open("ab"),
-            env=environment,
-            text=True,
-            start_new_session=True,
-        )
+        with self.log.open("ab") as log:
+            self._mother = subprocess.Popen(
+                [sys.executable, str(Path(__file__).with_name("mother.py"))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
+                text=True,
+                start_new_session=True,
+            )
         watchdog.watch(self._mother.pid)
         self._born: list[int] = []
         self._news = threading.Condition()
         self._ended: dict[int, int] = {}
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     def start(
         self, client: str, kubeconfig: Path, config: Path, *, lease: dict[str, float] | None, **more: Any
@@ -122,6 +123,10 @@ class Operators:
             operator.kill()
         self._mother.kill()
         self._mother.wait()
+        self._listener.join()
+        for stream in (self._mother.stdin, self._mother.stdout):
+            if stream is not None:
+                stream.close()
         self._watchdog.forget(self._mother.pid)
 
     def _listen(self) -> None:

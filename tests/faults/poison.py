@@ -24,7 +24,7 @@ def poisons(stand: Stand, scope: Scope) -> Iterator[Case]:
     for number, name in enumerate(names):
         teams[number % len(teams)].create(name)
     stand.wait(lambda: _ready(teams) == many, "all to be Ready", seconds=_PATIENCE)
-    for number, poison in enumerate(POISONS.values()):
+    for number, (poison, _) in enumerate(POISONS.values()):
         team = teams[number % len(teams)]
         stand.recorder.excused.add(team.namespace)
         poison(team, names[number])
@@ -44,9 +44,10 @@ def poisons(stand: Stand, scope: Scope) -> Iterator[Case]:
             wrong = str(error)
         if not operator.running:
             wrong += f" the operator ended with {operator.code}: {operator.said()[-400:]}"
-        for name, poison_name in zip(names, POISONS, strict=False):
-            team = teams[names.index(name) % len(teams)]
-            yield Case("P10", f"restart {number + 1}: {poison_name}: judged", _judged(team, name))
+        for place, (poison_name, (_, verdict)) in enumerate(POISONS.items()):
+            team = teams[place % len(teams)]
+            wrong_verdict = _judged(team, names[place], verdict)
+            yield Case("P10", f"restart {number + 1}: {poison_name}: judged", wrong_verdict)
         told = f"restart {number + 1}: {len(healthy)} healthy of {many}, {time.monotonic() - began:.0f} s"
         yield Case("P10", told, wrong or _crowd(stand, mark, healthy, teams))
         probe.delete()
@@ -71,9 +72,9 @@ def _ready(teams: list[Team], names: set[str] | None = None) -> int:
     return count
 
 
-def _judged(team: Team, name: str) -> str:
+def _judged(team: Team, name: str, verdict: str) -> str:
     try:
-        team.judged(name, seconds=30)
+        team.until(verdict, name=name)
     except AssertionError as error:
         return str(error)
     return ""
@@ -126,14 +127,16 @@ def _bad_conditions(team: Team, name: str) -> None:
     )
 
 
-POISONS: Mapping[str, Callable[[Team, str], None]] = {
-    "a binding that is garbage": _binding({"binding": b"\xff\x00 no JSON"}),
-    "a binding without data": _binding(None),
-    "a binding of another version": _binding({"binding": b'{"version":99,"uid":"x","path":null}'}),
-    "a binding nested a thousand deep": _binding({"binding": b"[" * 5000}),
-    "a binding that is a number": _binding({"binding": b"1"}),
-    "a status of nonsense": _bad_conditions,
-    "no status": lambda team, name: _status(team, name, None),
-    "huge annotations": _annotate,
-    "a route turned inside out": _route,
+_UNREADABLE, _ACTIVE = "False BindingUnreadable", "True Active"
+#: What is done to an endpoint, and what Ready says of it then.
+POISONS: Mapping[str, tuple[Callable[[Team, str], None], str]] = {
+    "a binding that is garbage": (_binding({"binding": b"\xff\x00 no JSON"}), _UNREADABLE),
+    "a binding without data": (_binding(None), _UNREADABLE),
+    "a binding of another version": (_binding({"binding": b'{"version":99,"uid":"x","path":null}'}), _UNREADABLE),
+    "a binding nested a thousand deep": (_binding({"binding": b"[" * 5000}), _UNREADABLE),
+    "a binding that is a number": (_binding({"binding": b"1"}), _UNREADABLE),
+    "a status of nonsense": (_bad_conditions, _ACTIVE),
+    "no status": (lambda team, name: _status(team, name, None), _ACTIVE),
+    "huge annotations": (_annotate, _ACTIVE),
+    "a route turned inside out": (_route, _ACTIVE),
 }

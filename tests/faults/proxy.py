@@ -21,6 +21,7 @@ from aiohttp import web
 from tests.faults.asked import Asked, Entry, Teams, parse
 from tests.faults.past import Past
 from tests.faults.rules import Break, Fail, Kill, Lose, Moment, Rule, Told
+from tests.kube.asyncrun import _sockets_closed
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host", "te"}
 _LONGEST_S = 120.0
@@ -128,11 +129,12 @@ class Proxy:
     async def _close(self) -> None:
         for runner in self._runners:
             await runner.cleanup()
-        await self._session.close()
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        await self._session.close()
+        await _sockets_closed()
 
     async def _listen(self, client: str) -> str:
         async def handle(request: web.BaseRequest) -> web.StreamResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,7 +36,7 @@ class Stand:
 
     def __init__(self, folder: Path, cluster: ControlPlane, proxy: Proxy, target: Target) -> None:
         self.folder, self.cluster, self.proxy, self.target = folder, cluster, proxy, target
-        self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token)
+        self._threads = threading.local()
         self.watchdog = Watchdog()
         self.operators = Operators(folder, self.watchdog)
         self.public, self.private, self.health = free_port(), free_port(), 0
@@ -48,6 +49,14 @@ class Stand:
         self.supervised, self.starts, self.resync = False, 0, 300.0
         self._clients = 0
         self.configure()
+
+    @property
+    def admin(self) -> Rest:
+        """The administrator; a connection of its own for each thread."""
+        if not hasattr(self._threads, "admin"):
+            self._threads.admin = Rest(self.cluster.url, str(self.cluster.ca_file), self.cluster.admin_token)
+        found: Rest = self._threads.admin
+        return found
 
     # Processes ------------------------------------------------------------------------------------------------------
 

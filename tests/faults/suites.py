@@ -10,6 +10,7 @@ from tests.faults.cases import Case, Scope
 from tests.faults.crash import crashes
 from tests.faults.drift import drifts
 from tests.faults.errors import errors
+from tests.faults.fights import fights
 from tests.faults.leader import rivals
 from tests.faults.lost import losses
 from tests.faults.nonsense import misoperations, recoveries
@@ -20,6 +21,7 @@ from tests.faults.removal import removals
 from tests.faults.rights import rights
 from tests.faults.stale import lags
 from tests.faults.stand import Stand
+from tests.faults.statuses import statuses
 from tests.faults.still import stillness
 from tests.faults.watches import watches
 
@@ -34,7 +36,9 @@ PROPERTIES: Mapping[str, str] = {
     "P8": "what is refused says why, and all is as before when it is taken back",
     "P9": "nonsense is judged, ends no operator and touches nobody else",
     "P10": "poisoned objects among a thousand leave the others served, restart after restart",
+    "P11": "every status seen, whatever happened, keeps the rules of kstatus (cases: statuses)",
     "P12": "drift of any field or object is undone by one write, and what others put there stays",
+    "P13": "who insists on a field is fought a few times, then now and then, and it is told",
     "P14": "an error in answer to any request converges; Retry-After is obeyed",
     "P15": "watches that fall silent, end or talk nonsense, outages and new tokens are overcome",
     "P16": "one operator writes at a time; one that was stopped beyond its lease writes no more",
@@ -65,6 +69,7 @@ SUITES: tuple[Suite, ...] = (
     Suite(("P9",), misoperations),
     Suite(("P10",), poisons),
     Suite(("P12",), drifts),
+    Suite(("P13",), fights),
     Suite(("P14",), errors),
     Suite(("P15",), watches),
     Suite(("P16",), rivals),
@@ -74,4 +79,10 @@ SUITES: tuple[Suite, ...] = (
     Suite(("P23",), contract),
     Suite(("P21",), rights),
     Suite(("P19",), removals),
+    Suite(("P11",), statuses),
 )
+
+
+def suite_of(name: str) -> Suite:
+    """Return the suite that tries a property."""
+    return next(suite for suite in SUITES if name in suite.properties)
