@@ -1,7 +1,7 @@
 """Whether the suites can fail at all: `python -m tests.faults.mutants [PROPERTY ...]`.
 
-For each property one mistake is made in a copy of the tree, never in the tree itself, and the suite has to find it. Exits
-with 1 if one is not found. A text that is no longer there is an error: the mistake has to be made anew.
+For each property one mistake is made in a copy of the tree, never in the tree itself, and the suite has to find it.
+Exits with 1 if one is not found. A text that is no longer there is an error: the mistake has to be made anew.
 """
 
 from __future__ import annotations
@@ -217,7 +217,8 @@ def main(wanted: list[str]) -> int:
         found, told = tried(mutant)
         missed += not found
         verdict = "found" if found else "NOT FOUND"
-        print(f"{mutant.property:4} {verdict:9} {time.monotonic() - began:5.0f} s  {mutant.what}\n       {told}", flush=True)
+        seconds = time.monotonic() - began
+        print(f"{mutant.property:4} {verdict:9} {seconds:5.0f} s  {mutant.what}\n       {told}", flush=True)
     return 1 if missed else 0
 
 
