@@ -119,7 +119,7 @@ class Plane:
         operator = cluster.kubeconfig_for(SYSTEM, "hookgate-operator")
         receiver = cluster.kubeconfig_for(SYSTEM, "hookgate-receiver")
         self.operator = self.operator_with("operator", self.config_file, operator, self.health)
-        self.receiver = self._program(
+        self.receiver = self.program(
             "receiver",
             *("-c", _RECEIVER, "receiver", "--kubeconfig", receiver, "--drain-delay", "0"),
             *("--listen", f"127.0.0.1:{self.public}", "--private-listen", f"127.0.0.1:{self.private}"),
@@ -131,9 +131,10 @@ class Plane:
         """An operator, not yet started; its log is ``name``.log."""
         health = f"127.0.0.1:{port or free_port()}"
         options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options, *more)
-        return self._program(name, "-m", "hookgate", "operator", *options)
+        return self.program(name, "-m", "hookgate", "operator", *options)
 
-    def _program(self, name: str, *arguments: object) -> Program:
+    def program(self, name: str, *arguments: object) -> Program:
+        """A Python process that knows the package, not yet started; its log is ``name``.log."""
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),

@@ -23,6 +23,10 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: What each header costs beside its bytes, so that a bound on bytes bounds their number too (as HTTP/2 counts them).
 HEADER_OVERHEAD = 32
+#: How many bytes a chunked body may take on the wire for each that it holds; chunks of one byte take six.
+FRAMING = 8
+#: What the event loop hands over in one piece at most, of which a part belongs to what came before.
+_READ_AT_ONCE = 262_144
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True  # also before a connection's first byte
         self._in_message = False
         self._head_bytes = 0
+        self._raw_bytes = self._body_bytes = 0
+        self._began = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
@@ -89,9 +95,17 @@ class BoundedProtocol(HttpToolsProtocol):
         """Feed the parser, then see whether a head is left unfinished."""
         super().data_received(data)
         if self._in_head and self._in_message and not self.transport.is_closing():
-            # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished.
-            self._head_bytes += len(data)
+            # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished, but not
+            # those of the piece that it began in, which may belong to earlier requests.
+            self._head_bytes += 0 if self._began else len(data)
+            self._began = False
             if self._head_bytes > self.bounds.head_bytes:
+                self.rejected[Bound.HEAD_BYTES] += 1
+                self._close()
+                return
+        if self._in_message and not self._in_head:
+            self._raw_bytes += len(data)
+            if self._raw_bytes > self.bounds.head_bytes + _READ_AT_ONCE + FRAMING * self._body_bytes:
                 self.rejected[Bound.HEAD_BYTES] += 1
                 self._close()
                 return
@@ -102,7 +116,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """Start to count a head."""
         super().on_message_begin()
         self._in_head = self._in_message = True
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = self._body_bytes = 0
+        self._began = True
 
     def on_url(self, url: bytes) -> None:
         """Count the request line."""
@@ -126,6 +141,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count what is no framing."""
+        self._body_bytes += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the deadline of a body that nobody waited for; the connection is idle then."""

@@ -16,14 +16,11 @@ from typing import Any, cast
 import httptools
 
 from hookgate.receiver.calls import Call, Calls, ends_soon
-from hookgate.receiver.edge import HEADER_OVERHEAD, Bound, Bounds
+from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, Bounds
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Request
 from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, Clock, head
 from hookgate.receiver.respond import Refusal, Reply
 from hookgate.receiver.server import LINGER_BYTES, LINGER_SECONDS
-
-#: How many bytes a chunked body may take on the wire for each that it holds; chunks of one byte take six.
-_FRAMING = 8
 
 
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
@@ -360,7 +357,7 @@ class Connection(asyncio.Protocol):
         request = self._current
         reading = None if self._in_head or request is None or request.state is not READING else request
         held = reading.call.held if reading is not None and reading.call is not None else 0
-        if self._tail > self._shared.bounds.head_bytes + _FRAMING * held and (self._in_head or reading is not None):
+        if self._tail > self._shared.bounds.head_bytes + FRAMING * held and (self._in_head or reading is not None):
             self._shared.rejected[Bound.HEAD_BYTES] += 1
             self._malformed()
         elif reading is not None and not reading.continued:
