@@ -54,9 +54,7 @@ class Stand:
     def admin(self) -> Rest:
         """The administrator; a connection of its own for each thread."""
         if not hasattr(self._threads, "admin"):
-            self._threads.admin = Rest(
-                self.cluster.url, str(self.cluster.ca_file), self.cluster.admin_token, keep=True
-            )
+            self._threads.admin = Rest(self.cluster.url, str(self.cluster.ca_file), self.cluster.admin_token, keep=True)
         found: Rest = self._threads.admin
         return found
 
