@@ -67,6 +67,8 @@ PURE = (
     "hookgate.control.sweep",
     "hookgate.control.values",
     "hookgate.receiver.auth",
+    "hookgate.receiver.circuit",
+    "hookgate.receiver.load",
     "hookgate.receiver.respond",
     "hookgate.receiver.steps",
 )

@@ -7,7 +7,6 @@ import pytest
 from hookgate.receiver.auth import authenticate, refusal_for
 from hookgate.receiver.dial import may_dial
 from hookgate.receiver.forward import InvalidTarget, Target, end_to_end, parse_target, request_target
-from hookgate.receiver.load import Load
 from hookgate.receiver.respond import Refusal, Undelivered, refuse, relay
 from hookgate.receiver.table import Entry
 from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
@@ -138,13 +137,6 @@ def test_a_closing_answer_differs_by_its_announcement_only(refusal: Refusal) -> 
 )
 def test_no_answer_of_the_target_is_our_gateway_error(failure: Undelivered, status: int) -> None:
     assert relay(failure).status == status
-
-
-def test_load_gives_back_what_it_took() -> None:
-    load = Load(max_calls=1, max_per_endpoint=1, max_bytes=10)
-    taken = (load.enter("u"), load.enter("u"), load.hold(10), load.hold(1))
-    load.leave("u", 10)
-    assert (taken, load.calls, load.held_bytes, load.enter("u")) == ((True, False, True, False), 0, 0, True)
 
 
 @pytest.mark.parametrize(

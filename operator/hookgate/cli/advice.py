@@ -27,6 +27,7 @@ _SCHEME = (
 )
 _PROXY = "See what stands between sender and receiver: a proxy must pass headers and body on unchanged."
 _LATER = "Well-behaved senders try again by themselves; `hookgate get {name} -n {namespace}` tells when it is mended."
+_SLOW = "See whether the target is slow: calls that wait for it take the places of others."
 _STATE = "If calls are wanted: `hookgate activate {name} -n {namespace}`."
 
 ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
@@ -66,10 +67,16 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             check=("Raise spec.limits.maxBodyBytes, or let the sender send less.",),
         ),
         "overload": Advice(
-            happened="Too many calls, or too many bytes of bodies, were under way at once.",
+            happened="The receiver had too many calls, or too many bytes of bodies, under way for all endpoints.",
+            check=("More receivers, or more memory for them.", _SLOW, _LATER),
+        ),
+        "endpoint-busy": Advice(
+            happened="This endpoint had too many calls, or too many bytes of bodies, under way at once. None gets "
+            "more of a receiver than is still free for the others.",
             check=(
-                "See whether the target is slow: calls that wait for it take the places of others.",
-                "If all endpoints of the receiver are affected: more receivers, or more memory for them.",
+                _SLOW,
+                "If calls come in slowly, or none of them is authentic: somebody else than the sender knows the URL; "
+                "give it a new one with `hookgate rotate {name} -n {namespace} --url`.",
                 _LATER,
             ),
         ),
@@ -155,6 +162,17 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             check=(
                 "See whether the target runs, and whether its Service has ready pods and the port of spec.target.",
                 "See whether a NetworkPolicy lets the receivers through to it.",
+            ),
+        ),
+        "target-down": Advice(
+            happened="The call was authentic, but the target has failed several times in a row, and is asked only now "
+            "and then until it answers again.",
+            check=(
+                "See whether the target runs, and how the calls before these ended: target-unreachable or "
+                "target-timeout.",
+                "Nothing has to be reset here: the first answer ends this, half a minute after the target is back at "
+                "the latest.",
+                _LATER,
             ),
         ),
         "target-timeout": Advice(

@@ -18,8 +18,8 @@ from hookgate.receiver.auth import authenticate, refusal_for
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
 from hookgate.receiver.journal import Journal
-from hookgate.receiver.load import Load
-from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, passes, relay, shake
+from hookgate.receiver.load import Limit, Load
+from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, Undelivered, passes, relay, shake
 from hookgate.receiver.table import BindingTable, Entry
 from hookgate.scheme.handshake import Handshake
 from hookgate.scheme.request import Request, Verdict
@@ -118,8 +118,9 @@ class Calls:
             return Refusal.MALFORMED
         if length > call.limit:
             return Refusal.TOO_LARGE
-        if not self._load.enter(call.entry.uid):
-            return Refusal.OVERLOAD
+        exceeded = self._load.enter(call.entry.uid)
+        if exceeded is not None:
+            return Refusal.OVERLOAD if exceeded is Limit.CALLS else Refusal.BUSY
         call.entered = True
         return None
 
@@ -127,8 +128,9 @@ class Calls:
         """Count bytes of the body that really came; None: there may be more."""
         if call.held + size > call.limit:
             return Refusal.TOO_LARGE
-        if not self._load.hold(size):
-            return Refusal.OVERLOAD
+        exceeded = self._load.hold(call.entry.uid, size)
+        if exceeded is not None:
+            return Refusal.OVERLOAD if exceeded is Limit.HELD_BYTES else Refusal.BUSY
         call.held += size
         return None
 
@@ -171,19 +173,31 @@ class Calls:
         return None
 
     def deliver(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
-        """Attempt one delivery of an authentic call, and call ``done`` once, perhaps before this returns."""
+        """Attempt one delivery of an authentic call, and call ``done`` once, perhaps before this returns.
+
+        A target that is known to be down is not asked: its callers would wait for nothing, and hold places meanwhile.
+        """
         entry = call.entry
         assert entry.target is not None, "judge() has refused calls without a target"
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
+        if not entry.circuit.admits(started):
+            done(Refusal.TARGET_DOWN)
+            return
 
         def delivered(delivery: Delivery) -> None:
-            self._journal.target.observe(time.perf_counter() - started)
+            ended = time.perf_counter()
+            self._journal.target.observe(ended - started)
+            if delivery is Undelivered.TIMEOUT or delivery is Undelivered.REFUSED:
+                entry.circuit.failed(ended)
+            else:
+                entry.circuit.answered()
             done(_relayed(call, delivery))
 
         try:
             self._deliverer.begin(entry.target, end_to_end(call.headers, entry.credentials), query, body, delivered)
         except Exception as error:
+            entry.circuit.answered()  # it is we who failed
             done(self._failed(call, error))
 
     def settle(self, call: Call, outcome: Refusal | Reply, status: int) -> None:

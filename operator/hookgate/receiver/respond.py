@@ -45,6 +45,8 @@ class Refusal(StrEnum):
     UNAUTHENTIC = "unauthentic"
     FORBIDDEN = "forbidden"
     OVERLOAD = "overload"
+    BUSY = "endpoint-busy"
+    TARGET_DOWN = "target-down"
     TARGET_FAILED = "target-failed"
     TARGET_TIMEOUT = "target-timeout"
     INTERNAL = "internal"
@@ -105,6 +107,8 @@ _REPLIES = {
     Refusal.UNAUTHENTIC: _constant(401, "unauthorized"),
     Refusal.FORBIDDEN: _constant(403, "forbidden"),
     Refusal.OVERLOAD: _constant(503, "unavailable", *_RETRY_SOON),
+    Refusal.BUSY: _constant(503, "unavailable", *_RETRY_SOON),
+    Refusal.TARGET_DOWN: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.TARGET_FAILED: _constant(502, "bad gateway"),
     Refusal.TARGET_TIMEOUT: _constant(504, "gateway timeout"),
     Refusal.INTERNAL: _constant(500, "internal error"),

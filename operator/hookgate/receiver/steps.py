@@ -41,6 +41,8 @@ _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.UNAUTHENTIC: Step.AUTHENTICITY,
     Refusal.FORBIDDEN: Step.AUTHENTICITY,
     Refusal.OVERLOAD: Step.LOAD,
+    Refusal.BUSY: Step.LOAD,
+    Refusal.TARGET_DOWN: Step.TARGET,
     Refusal.TARGET_FAILED: Step.TARGET,
     Refusal.TARGET_TIMEOUT: Step.TARGET,
     Refusal.INTERNAL: Step.RECEIVER,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
+from hookgate.receiver.circuit import Circuit
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, inactive
 from hookgate.scheme.handshake import Handshake, compile_handshake
@@ -47,7 +48,8 @@ class Entry:
     ``credentials`` are the headers that carry the sender's secret; where it stands in the query, no query is passed on.
     ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
-    before it delivers; None where the scheme has nothing of the kind.
+    before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
+    health; it outlives a change of the binding that leaves the target alone.
     """
 
     uid: str
@@ -66,6 +68,7 @@ class Entry:
     claimants: tuple[str, ...] = ()
     expires: int | None = None
     aliases: tuple[Entry, ...] = ()
+    circuit: Circuit = field(default_factory=Circuit, compare=False, repr=False)
 
     @property
     def served(self) -> bool:
@@ -80,13 +83,18 @@ class _Snapshot:
     by_uid: dict[str, Entry]
 
 
-def make_entry(raw: bytes) -> Entry:
-    """Prepare one binding. Raises `UndecodableBinding`; with any other fault the entry accepts nothing."""
+def make_entry(raw: bytes, before: Entry | None = None) -> Entry:
+    """Prepare one binding. Raises `UndecodableBinding`; with any other fault the entry accepts nothing.
+
+    ``before`` is the endpoint as it was until now: what was learnt of it that is still so is taken over.
+    """
     binding = decode(raw)
     path = None if binding.segment is None else (PATH_PREFIX + binding.segment).encode()
     if isinstance(binding, NewerBinding):
         return Entry(uid=binding.uid, digest=digest(raw), path=path, refusal=Refusal.UNUSABLE, trouble=Trouble.NEWER)
     entry = _make_entry(raw, binding, path)
+    if before is not None and before.target == entry.target:
+        entry = replace(entry, circuit=before.circuit)
     retired = () if binding.closed else binding.retired
     aliases = (replace(entry, path=(PATH_PREFIX + r.segment).encode(), expires=r.expires) for r in retired)
     return replace(entry, aliases=tuple(aliases))
@@ -203,7 +211,7 @@ class BindingTable:
         if known is not None and known.digest == digest(raw):
             return known
         try:
-            entry = make_entry(raw)
+            entry = make_entry(raw, known)
         except UndecodableBinding as error:
             self._reject(uid, Trouble.UNDECODABLE, str(error))
             return None
