@@ -142,7 +142,8 @@ def test_an_unknown_field_is_told_what_there_is() -> None:
     assert caught.value.errors == (
         FieldError(
             field="spec.auth.token.haeder",
-            message="remove this field, or correct its name: there are header, source, prefix, deliveryId, eventType",
+            message="remove this field, or correct its name: there are header, source, prefix, deliveryId, eventType, "
+            "successResponse, handshake",
         ),
     )
 

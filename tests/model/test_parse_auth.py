@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,30 +26,57 @@ def auth_of(**auth: Any) -> AuthSpec:
 
 
 def spelled_out(scheme: dict[str, Any]) -> dict[str, Any]:
-    """Write a preset's scheme as a user writes it; handshakes are for presets alone."""
-    settings = {name: value for name, value in scheme.items() if name not in ("type", "handshake")}
+    """Write a preset's scheme as a user writes it, in the longer forms."""
+    settings = {name: value for name, value in scheme.items() if name != "type"}
     if "message" in settings:
         settings["message"] = [{"part": part} if isinstance(part, str) else part for part in settings["message"]]
+    if "handshake" in settings:
+        settings["handshake"] = [{**rule, "answer": answered(rule["answer"])} for rule in settings["handshake"]]
     return settings
 
 
-#: Their senders sign selected fields only: a known weakness of theirs, which nobody else's manifest may repeat.
-WITHOUT_BODY = frozenset({"adyen", "mailgun"})
+def answered(answer: Any) -> dict[str, Any]:
+    """An answer of a handshake in its longer form."""
+    if isinstance(answer, str):
+        return {answer: {}}
+    if "json" in answer:
+        members = answer["json"].items()
+        return {"json": [{"name": n, **({"part": m} if isinstance(m, str) else m)} for n, m in members]}
+    if "webhookOrigin" in answer:
+        return {"webhookOrigin": {name: v for name, v in answer["webhookOrigin"].items() if v != "*"}}
+    return dict(answer)
 
 
 @pytest.mark.parametrize("name", Presets.builtin().names)
 def test_whatever_a_preset_says_a_user_can_say(name: str) -> None:
-    """Spelled out in a manifest, every preset comes to the same scheme, but for its handshakes."""
+    """Spelled out in a manifest, every preset comes to the same scheme."""
     preset = Presets.builtin().get(name)
     assert preset is not None
     key = {"secret": {"ref": {"name": "a"}}} if preset.type == "signature" else {}
     resolved = resolve(auth_of(type=preset.type, **{preset.type: spelled_out(dict(preset.scheme))}, **key), Presets({}))
-    if name in WITHOUT_BODY:
-        assert isinstance(resolved, Unresolvable)
-        assert resolved.reason == "BodyNotSigned"
-        return
     assert isinstance(resolved, Resolved), resolved
-    assert parse(resolved.document) == replace(parse(preset.scheme), handshake=())
+    assert parse(resolved.document) == parse(preset.scheme)
+
+
+def test_a_signature_without_the_body_has_to_be_said() -> None:
+    """Who leaves the body out by mistake would take one signature with any body."""
+    unsigned = {"header": "X-S", "message": [{"header": "X-Id"}]}
+    refused = resolve(auth_of(type="hmac", hmac=unsigned), Presets({}))
+    assert isinstance(refused, Unresolvable)
+    assert (refused.reason, refused.field) == ("BodyNotSigned", "spec.auth.hmac.message")
+    assert "bodyAuthenticated: false" in refused.message
+    assert isinstance(
+        resolve(auth_of(type="hmac", hmac={**unsigned, "bodyAuthenticated": False}), Presets({})), Resolved
+    )
+
+
+def test_what_a_preset_says_about_its_body_ends_with_its_message() -> None:
+    own = auth_of(
+        type="hmac", provider="mailgun", hmac={"header": "X-S", "message": [{"part": "body"}], "timestamp": None}
+    )
+    assert isinstance(resolve(own, Presets.builtin()), Resolved)
+    other = auth_of(type="hmac", provider="mailgun", hmac={"message": [{"part": "timestamp"}]})
+    assert isinstance(resolve(other, Presets.builtin()), Unresolvable)
 
 
 def test_settings_pass_as_they_are_given() -> None:

@@ -241,7 +241,24 @@ def token(header: str, prefix: str = "") -> Call:
     return Call(headers={header: prefix + TEXT.decode()})
 
 
+def adobe_sign() -> Call:
+    return token("X-AdobeSign-ClientId")
+
+
+def braintree() -> Call:
+    """Two signatures, of which the second is ours; the payload ends in a line's end, as encoders of base64 make it."""
+    payload = base64.encodebytes(BODY)
+    keys = (b"the other key", TEXT)
+    signed = "&".join(f"pub{n}|{hexed(payload, hashlib.sha1(key).digest(), 'sha1')}" for n, key in enumerate(keys))
+    return Call(
+        headers={},
+        body=f"bt_signature={quote_plus(signed)}&bt_payload={quote_plus(payload)}".encode(),
+        other={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+
 SENDERS: Mapping[str, Callable[[], Call]] = {
+    "adobe-sign": adobe_sign,
     "adyen": adyen,
     "adyen-platform": lambda: Call(headers={"HmacSignature": b64(BODY, RAW)}, secret=RAW.hex().encode()),
     "airtable": airtable,
@@ -251,6 +268,7 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "bitbucket": lambda: body_in_hex("X-Hub-Signature", "sha256="),
     "bitbucket-server": lambda: body_in_hex("X-Hub-Signature", "sha256="),
     "box": box,
+    "braintree": braintree,
     "buildkite": lambda: stripe_like("X-Buildkite-Signature", "timestamp={time},signature={mac}"),
     "buildkite-token": lambda: token("X-Buildkite-Token"),
     "cal-com": lambda: body_in_hex("X-Cal-Signature-256"),
@@ -282,6 +300,7 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "launchdarkly": lambda: body_in_hex("X-LD-Signature"),
     "lemonsqueezy": lambda: body_in_hex("X-Signature"),
     "linear": linear,
+    "linkedin": lambda: Call(headers={"X-LI-Signature": hexed(b"hmacsha256=" + BODY)}),
     "mailgun": mailgun,
     "mandrill": lambda: url_and_form("X-Mandrill-Signature"),
     "meta": lambda: body_in_hex("X-Hub-Signature-256", "sha256="),

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -20,53 +19,13 @@ from hookgate.scheme.handshake import (
     HandshakeReply,
     Objection,
     compile_handshake,
-    told_token,
-    verify_token,
 )
 from hookgate.scheme.presets import Presets
-from hookgate.scheme.request import Reason, Request, Verdict
-from tests.scheme.kit import key, preset, wire
+from hookgate.scheme.request import Request, Verdict
+from tests.scheme.asking import NOW, PROVED, REFUSED, SECRET, SUBSCRIBE, TOKEN, ask, ask_sender, header, told
+from tests.scheme.kit import key, preset
 
-NOW = 1_700_000_000.0
-SECRET = b"It's a Secret to Everybody"
-PROVED = Verdict(accepted=True, key_id="k1")
-REFUSED = Verdict(accepted=False, reason=Reason.WRONG_CREDENTIAL)
 WITH_HANDSHAKE = [name for name in Presets.builtin().names if parse(preset(name).scheme).handshake]
-TOKEN = verify_token(SECRET).encode()
-
-Outcome = HandshakeReply | Objection | None
-
-
-def ask(
-    document: Mapping[str, Any],
-    method: str = "GET",
-    *,
-    headers: Mapping[str, str] | list[tuple[str, str]] | None = None,
-    query: bytes = b"",
-    body: bytes = b"",
-    verdict: Verdict | None = None,
-    keys: tuple[Key, ...] = (key(SECRET),),
-    now: float = NOW,
-) -> Outcome:
-    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
-    handshake = compile_handshake(document, keys)
-    assert handshake is not None
-    return handshake(Request(method=method, headers=wire(pairs), query=query, body=body), now, verdict)
-
-
-def ask_sender(name: str, method: str = "GET", **call: Any) -> Outcome:
-    return ask(preset(name).scheme, method, **call)
-
-
-def told(outcome: Outcome) -> tuple[int, bytes]:
-    assert isinstance(outcome, HandshakeReply), outcome
-    return outcome.status, outcome.body
-
-
-def header(outcome: Outcome, name: bytes) -> bytes | None:
-    assert isinstance(outcome, HandshakeReply), outcome
-    return dict(outcome.headers).get(name)
-
 
 # --- The senders ----------------------------------------------------------------------------------------------------
 
@@ -76,7 +35,6 @@ TWITCH = b'{"challenge":"pogchamp-kappa-360noscope-vohiyo","subscription":{"id":
 GRID = b'[{"id":"2d1781af","data":{"validationCode":"512d38b6-c7b8-40c8-89fe-f46f9e9622b6"},"eventType":"x"}]'
 GRAPH = b"Validation: Testing client application reachability for subscription Request-Id: 25460850-2e8d"
 CRC_TOKEN = "9b4507b3-9040-4669-9ca3-6b94edb50553"
-SUBSCRIBE = b"hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token="
 
 
 @pytest.mark.parametrize(
@@ -115,6 +73,9 @@ def test_a_challenge_is_repeated_as_plain_text(name: str, method: str, call: dic
         ("x", "GET", {"query": b"crc_token=" + CRC_TOKEN.encode() + b"&nonce=1"},
          {"response_token":
           "sha256=" + base64.b64encode(hmac.new(SECRET, CRC_TOKEN.encode(), hashlib.sha256).digest()).decode()}),
+        ("linkedin", "GET", {"query": b"challengeCode=890e4665-4dfe-4ab1-b689-ed553bceeed0"},
+         {"challengeCode": "890e4665-4dfe-4ab1-b689-ed553bceeed0",
+          "challengeResponse": hmac.new(SECRET, b"890e4665-4dfe-4ab1-b689-ed553bceeed0", hashlib.sha256).hexdigest()}),
     ],
 )  # fmt: skip
 def test_an_answer_in_json_has_the_members_that_the_sender_wants(
@@ -144,6 +105,28 @@ def test_a_hook_secret_is_given_back_in_its_own_header() -> None:
     assert (told(outcome), header(outcome, b"x-hook-secret")) == ((200, b""), b"b537207f20cbfa02357cf448134da559")
 
 
+def test_a_client_id_is_given_back_only_to_whoever_showed_the_right_one() -> None:
+    shown = {"X-AdobeSign-ClientId": "CBJCHBCAABAAo6B5j"}
+    outcome = ask_sender("adobe-sign", "GET", headers=shown, verdict=PROVED)
+    assert (told(outcome), header(outcome, b"x-adobesign-clientid")) == ((200, b""), b"CBJCHBCAABAAo6B5j")
+    assert ask_sender("adobe-sign", "GET", headers=shown) is None
+
+
+def test_a_test_of_the_connection_is_answered_unsigned_and_nothing_else_is() -> None:
+    """As the button in Bitbucket Server sends it."""
+    assert told(ask_sender("bitbucket-server", "POST", headers={"X-Event-Key": "diagnostics:ping"})) == (200, b"")
+    assert ask_sender("bitbucket-server", "POST", headers={"X-Event-Key": "repo:refs_changed"}) is None
+
+
+def test_senders_of_tokens_by_an_identity_provider_may_ask_for_leave() -> None:
+    """As Event Grid does whose calls carry a token of Entra ID."""
+    rule = {"method": "OPTIONS", "answer": {"webhookOrigin": {"origins": ["eventgrid.azure.net"]}}}
+    claims = [{"name": "azp", "equals": "a"}]
+    document = {"type": "jwt", "issuer": "https://a.example", "audiences": ["b"], "claims": claims, "handshake": [rule]}
+    outcome = ask(document, "OPTIONS", headers={"WebHook-Request-Origin": "eventgrid.azure.net"})
+    assert header(outcome, b"webhook-allowed-origin") == b"eventgrid.azure.net"
+
+
 def test_any_sender_of_cloudevents_may_call() -> None:
     outcome = ask_sender("cloudevents", "OPTIONS", headers={"WebHook-Request-Origin": "eventemitter.example.com"})
     assert (told(outcome), header(outcome, b"webhook-allowed-origin")) == ((200, b""), b"*")
@@ -169,52 +152,6 @@ def test_a_callback_that_a_sender_offers_changes_nothing() -> None:
     asked = {"WebHook-Request-Origin": "a.example.com"}
     offered = {**asked, "WebHook-Request-Callback": "http://169.254.169.254/"}
     assert ask_sender("cloudevents", "OPTIONS", headers=asked) == ask_sender("cloudevents", "OPTIONS", headers=offered)
-
-
-# --- The verify token -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("token", [b"", b"wrong", TOKEN[:-1], TOKEN + b"0", TOKEN.upper(), SECRET, b"%00"])
-def test_any_other_verify_token_is_forbidden(token: bytes) -> None:
-    assert ask_sender("meta", query=SUBSCRIBE + token) is Objection.FORBIDDEN
-
-
-def test_without_a_verify_token_it_is_forbidden() -> None:
-    assert ask_sender("meta", query=b"hub.mode=subscribe&hub.challenge=1") is Objection.FORBIDDEN
-    twice = SUBSCRIBE + TOKEN + b"&hub.verify_token=" + TOKEN
-    assert ask_sender("meta", query=twice) is Objection.FORBIDDEN
-
-
-def test_a_wrong_verify_token_is_forbidden_whatever_the_challenge_is() -> None:
-    assert ask_sender("meta", query=b"hub.mode=subscribe&hub.challenge=<script>") is Objection.FORBIDDEN
-
-
-def test_the_token_of_every_current_secret_counts_and_of_no_other() -> None:
-    old, expired = key(b"old", "k2", int(NOW) + 1), key(b"older", "k3", int(NOW))
-    keys = (key(SECRET), old, expired)
-    answers = [ask_sender("meta", query=SUBSCRIBE + verify_token(k.value.reveal()).encode(), keys=keys) for k in keys]
-    assert [isinstance(answer, HandshakeReply) for answer in answers] == [True, True, False]
-
-
-@pytest.mark.parametrize("keys", [(), (key(b" "),), (key(SECRET, expires=int(NOW)),)])
-def test_without_a_key_no_verify_token_is_right(keys: tuple[Key, ...]) -> None:
-    assert ask_sender("meta", query=SUBSCRIBE + verify_token(b" ").encode(), keys=keys) is Objection.UNUSABLE
-    assert ask_sender("x", query=b"crc_token=a", keys=keys) is Objection.UNUSABLE
-
-
-def test_the_verify_token_is_stable_and_no_part_of_any_signature() -> None:
-    """128 bits of a MAC that no scheme signs with: knowing it helps to forge nothing."""
-    assert verify_token(b"a secret") == hmac.new(b"a secret", b"hookgate verify token", "sha3_256").hexdigest()[:32]
-    for algorithm in ("sha1", "sha256", "sha512"):
-        assert verify_token(b"k") not in hmac.new(b"k", b"hookgate verify token", algorithm).hexdigest()
-
-
-def test_the_token_to_tell_is_that_of_the_newest_key_of_the_scheme_that_asks() -> None:
-    told_by = {name: told_token(preset(name).scheme, [key(SECRET), key(b"old", "k2")]) for name in WITH_HANDSHAKE}
-    assert {name: token for name, token in told_by.items() if token} == {"meta": verify_token(SECRET)}
-    both = {"type": "anyOf", "options": [preset("github").scheme, preset("meta").scheme]}
-    keys = [key(b"github"), Key(id="k2", value=key(SECRET).value, created=0, option=1)]
-    assert (told_token(both, keys), told_token(both, keys[:1])) == (verify_token(SECRET), None)
 
 
 # --- What is never answered -----------------------------------------------------------------------------------------

@@ -38,6 +38,11 @@ POST = {"method": "POST", "value": {"json": "c"}, "answer": "text"}
         ([{**GET, "answer": {"json": {"a": {"literal": True}}}}], "handshake[0].answer.json.a"),
         ([{**GET, "answer": {"json": {"a b": "value"}}}], "handshake[0].answer.json"),
         ([{**GET, "answer": {"json": {}}}], "handshake[0].answer.json"),
+        ([{**GET, "answer": {"json": []}}], "handshake[0].answer.json"),
+        ([{**GET, "answer": {"json": [{"part": "value"}]}}], "handshake[0].answer.json[0].name"),
+        ([{**GET, "answer": {"json": [{"name": "a", "part": "secret"}]}}], "handshake[0].answer.json[0]"),
+        ([{**GET, "answer": {"json": [{"name": "a", "part": "value"}] * 2}}], "handshake[0].answer.json"),
+        ([{**GET, "answer": {"text": {"charset": "x"}}}], "handshake[0].answer.text.charset"),
         ([{**GET, "when": [{"query": "a", "is": ""}]}], "handshake[0].when[0].is"),
         ([{**GET, "when": {"query": "a"}}], "handshake[0].when"),
         ([{"method": "POST", "answer": "empty"}], "handshake[0].when"),
@@ -65,6 +70,8 @@ def test_an_invalid_rule_names_its_member(rules: Any, member: str) -> None:
         ({"type": "signature", "header": "X", "algorithm": "ed25519"}, {**GET, "verifyToken": {"query": "t"}},
          "handshake[0].verifyToken"),
         ({"type": "token", "header": "X"}, {**GET, "hmac": {}, "answer": {"json": {"a": "hmac"}}}, "handshake[0].hmac"),
+        ({"type": "hmac", "header": "X", "message": [{"header": "X-Id"}]},
+         {**GET, "hmac": {}, "answer": {"json": {"a": "hmac"}}}, "handshake[0].hmac"),
     ],
 )  # fmt: skip
 def test_nothing_is_derived_from_a_key_that_is_no_secret(
@@ -73,3 +80,17 @@ def test_nothing_is_derived_from_a_key_that_is_no_secret(
     with pytest.raises(InvalidDescriptor) as caught:
         parse({**scheme, "handshake": [rule]})
     assert caught.value.error.field == member
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("empty", {"empty": {}}),
+        ({"json": {"type": {"number": 1}}}, {"json": [{"name": "type", "number": 1}]}),
+        ({"json": {"ok": {"literal": "yes"}}}, {"json": [{"name": "ok", "literal": "yes"}]}),
+    ],
+)
+def test_an_answer_has_a_longer_form_for_manifests(short: Any, long: Any) -> None:
+    rule = {"method": "POST", "when": [{"json": "type", "is": "ping"}]}
+    read = [parse({"type": "hmac", "header": "X-S", "handshake": [{**rule, "answer": each}]}) for each in (short, long)]
+    assert read[0] == read[1]

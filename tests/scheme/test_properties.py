@@ -74,6 +74,7 @@ BODIES: dict[str, Any] = {
     "microsoft-graph": {"value": [{"resource": "a"}, {"resource": "b"}]},
     "adyen": json.loads(SENDERS["adyen"]().body),
 }
+FORMS = {"braintree": b"bt_payload=PD94bWw%2B%0A"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +90,7 @@ def test_what_is_signed_verifies(name: str, entropy: bytes, now: float, content:
     asymmetric = row.type == "signature"
     secret = call.secret if asymmetric or not row.form else generate(row.form, entropy)
     form = "sortedForm" in row.scheme.get("message", [])
-    body = b"a=1&b=2" if form else json.dumps(BODIES.get(name, content)).encode()
+    body = b"a=1&b=2" if form else FORMS.get(name) or json.dumps(BODIES.get(name, content)).encode()
     made = sign(
         row.scheme, private_pem(name) if asymmetric else secret, body=body, now=now, url=URL, delivery_id="delivery-1"
     )

@@ -154,6 +154,28 @@ FIELD = Grammar(longest=128, checks=(_WORD_CHECK,))
 _NOT_EMPTY = (lambda text: text != "", "write something; it must not be empty")
 LITERAL = Grammar(longest=128, checks=(_NOT_EMPTY,))
 PUBLIC_KEY = Grammar(longest=8192, checks=(_NOT_EMPTY,))
+#: The body of a fixed answer.
+ANSWER = Grammar(longest=1024, checks=((_all_of(r"[\x20-\x7e]*"), "write printable ASCII characters"),))
+#: What has to stand at a place, or is answered as it is.
+WHOLE_TEXT = Grammar(longest=128, checks=((_all_of(r"[\x20-\x7e]+"), "write printable ASCII characters"),))
+MEMBER = Grammar(
+    longest=64, checks=((_all_of(r"[A-Za-z0-9_.-]+"), 'write a name of letters, digits, "_", "." and "-"'),)
+)
+ANSWER_HEADER = Grammar(
+    longest=64,
+    checks=(
+        (
+            lambda text: (
+                re.fullmatch(r"x-[a-z0-9-]+", text.lower()) is not None and text.lower() != "x-content-type-options"
+            ),
+            'write a header name that begins with "X-", such as X-Hook-Secret',
+        ),
+    ),
+)
+ORIGIN = Grammar(
+    longest=253,
+    checks=((_all_of(r"\*|[a-z0-9][a-z0-9.:_-]*"), 'write the lower-case name of a sender, or "*" for any'),),
+)
 CLAIM_NAME = Grammar(
     longest=128,
     checks=(

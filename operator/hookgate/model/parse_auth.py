@@ -89,8 +89,14 @@ def _members(fields: Fields, table: _Table, required: tuple[str, ...] = ()) -> d
     return {name: read(fields, name) for name, read in table.items() if fields.has(name)}
 
 
-def _choose(places: _Table, others: _Table = MappingProxyType({}), *, message: str | None = None) -> _Reader:
-    """Read a mapping of which exactly one member of ``places`` may be given."""
+def _choose(
+    places: _Table,
+    others: _Table = MappingProxyType({}),
+    *,
+    message: str | None = None,
+    required: tuple[str, ...] = (),
+) -> _Reader:
+    """Read a mapping of which exactly one member of ``places`` may be given; ``required`` are some of the others."""
     listed = list(places)
     told = message or f"give exactly one of {', '.join(listed[:-1])} and {listed[-1]}"
 
@@ -98,7 +104,7 @@ def _choose(places: _Table, others: _Table = MappingProxyType({}), *, message: s
         inner = fields.child(name)
         if fields.is_mapping(name) and sum(inner.has(place) for place in places) != 1:
             inner.refuse("", told)
-        return _members(inner, {**places, **others})
+        return _members(inner, {**places, **others}, required if fields.is_mapping(name) else ())
 
     return read
 
@@ -114,7 +120,55 @@ _ENCODING = _one_of("hex", "base64", "base64url")
 _SEPARATOR = _one_of(",", ";", " ", "&")
 _INDEX = _number(0, 31)
 _NOTE = _choose({"header": _ANY_HEADER, "json": _JSON})
-_NOTES: _Table = {"deliveryId": _NOTE, "eventType": _NOTE}
+_SUCCESS = _block(
+    {
+        "status": _number(200, 299),
+        "body": _text(grammar.ANSWER),
+        "contentType": _one_of("text/plain", "application/json"),
+    }
+)
+_ASKED = {"header": _ANY_HEADER, "json": _JSON, "query": _FIELD}
+_RULE = _block(
+    {
+        "method": _one_of("GET", "HEAD", "OPTIONS", "POST"),
+        "when": _list(_choose(_ASKED, {"is": _text(grammar.WHOLE_TEXT)}), most=4),
+        "authenticated": Fields.flag,
+        "verifyToken": _choose(_ASKED),
+        "value": _choose(_ASKED),
+        "hmac": _block({"encoding": _ENCODING, "prefix": _text(grammar.PREFIX)}),
+        "answer": _choose(
+            {
+                "empty": _block({}),
+                "text": _block({}),
+                "json": _list(
+                    _choose(
+                        {
+                            "part": _one_of("value", "hmac"),
+                            "literal": _text(grammar.WHOLE_TEXT),
+                            "number": _number(-(2**31), 2**31 - 1),
+                        },
+                        {"name": _text(grammar.MEMBER)},
+                        required=("name",),
+                    ),
+                    most=4,
+                ),
+                "header": _text(grammar.ANSWER_HEADER),
+                "webhookOrigin": _block(
+                    {"origins": _list(_text(grammar.ORIGIN), most=16), "rate": _number(1, 1_000_000)},
+                    required=("origins",),
+                ),
+            }
+        ),
+    },
+    required=("method", "answer"),
+)
+#: What every type has beside the credential itself.
+_NOTES: _Table = {
+    "deliveryId": _NOTE,
+    "eventType": _NOTE,
+    "successResponse": _SUCCESS,
+    "handshake": _list(_RULE, most=4),
+}
 _PLACED: _Table = {
     "header": _HEADER,
     "source": _choose(
@@ -146,7 +200,7 @@ _SIGNED: _Table = {
         {
             "plain": _block({}),
             "kvList": _block({"separator": _SEPARATOR, "key": _WORD}, required=("key",)),
-            "list": _block({"separator": _SEPARATOR}),
+            "list": _block({"separator": _SEPARATOR, "behind": _one_of("|", ":", "=")}),
             "positional": _block({"separator": _SEPARATOR, "first": _INDEX}),
         }
     ),
@@ -160,6 +214,7 @@ _SIGNED: _Table = {
         },
     ),
     "message": _list(_MESSAGE_PART, most=16),
+    "bodyAuthenticated": Fields.flag,
     "bodyDigest": _block({"query": _FIELD, "algorithm": _HASH, "encoding": _ENCODING}, required=("query",)),
 }
 _CLAIM_TEXT = _text(grammar.CLAIM_TEXT)

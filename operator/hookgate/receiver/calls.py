@@ -249,6 +249,8 @@ def _relayed(call: Call, delivery: Delivery) -> Reply:
         call.target_status = delivery.status
         if not passes(delivery.status):
             call.reason = Refusal.TARGET_FAILED.value
+        elif delivery.status < 300 and call.entry.successes:
+            return call.entry.successes.get(call.key_id) or relay(delivery)
     return relay(delivery)
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from hookgate.model.binding import Binding
+from hookgate.scheme.descriptor import SuccessResponse
 from hookgate.scheme.handshake import HandshakeReply, Objection
 
 
@@ -149,6 +150,15 @@ def shake(answered: HandshakeReply | Objection) -> Reply | Refusal:
         return _OBJECTIONS[answered]
     length = (b"content-length", b"%d" % len(answered.body))
     return Reply(status=answered.status, headers=(*answered.headers, length), body=answered.body)
+
+
+def succeed(wanted: SuccessResponse) -> Reply:
+    """Return what the sender hears in place of a target's 2xx."""
+    body = wanted.body.encode("ascii")
+    kind = ((b"content-type", wanted.content_type.value.encode()),) if body else ()
+    # 204 has neither body nor length (RFC 9110, 8.6).
+    length = () if wanted.status == 204 else ((b"content-length", b"%d" % len(body)),)
+    return Reply(status=wanted.status, headers=(*kind, *length, *_CONTAINMENT), body=body)
 
 
 def passes(status: int) -> bool:

@@ -17,11 +17,11 @@ from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, de
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.receiver.circuit import Circuit
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
-from hookgate.receiver.respond import Refusal, inactive
+from hookgate.receiver.respond import Refusal, Reply, inactive, succeed
 from hookgate.scheme.handshake import Handshake, compile_handshake
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.verify import compile_verifier, credential_headers
-from hookgate.scheme.ways import credential_in_query
+from hookgate.scheme.ways import credential_in_query, success_responses
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,8 @@ class Entry:
     ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
     before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
-    health; it outlives a change of the binding that leaves the target alone.
+    health; it outlives a change of the binding that leaves the target alone. ``successes`` are answers in place of a
+    target's 2xx, by the id of the key that verified the call.
     """
 
     uid: str
@@ -61,6 +62,7 @@ class Entry:
     trouble: Trouble | None = None
     verify: Verifier | None = None
     handshake: Handshake | None = None
+    successes: Mapping[str | None, Reply] = field(default_factory=dict)
     target: Target | None = None
     credentials: frozenset[bytes] = frozenset()
     credential_in_query: bool = False
@@ -123,6 +125,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
         handshake = compile_handshake(binding.auth, binding.keys)
+        successes = success_responses(binding.auth, binding.keys)
         credentials = credential_headers(binding.auth)
         in_query = credential_in_query(binding.auth)
     except Exception as error:
@@ -132,6 +135,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         idle,
         verify=verify,
         handshake=handshake,
+        successes={key_id: succeed(wanted) for key_id, wanted in successes.items()},
         target=target,
         credentials=credentials,
         credential_in_query=in_query,

@@ -64,7 +64,7 @@ def _compile_format(descriptor: Descriptor) -> Splitter:
         case FormatKind.PLAIN:
             return _basic if descriptor.type is SchemeType.BASIC else _plain(prefix)
         case FormatKind.LIST:
-            return _list(separator, prefix)
+            return _list(separator, prefix, shape.behind.encode())
         case FormatKind.KV_LIST:
             time_key = at.name if at is not None and at.origin is Origin.KV else None
             return _kv_list(separator, shape.key.encode(), time_key.encode() if time_key is not None else None)
@@ -94,14 +94,16 @@ def _items(value: bytes, separator: bytes) -> list[bytes] | Reason:
     return items if len(items) <= MAX_ITEMS else Reason.MALFORMED_CREDENTIAL
 
 
-def _list(separator: bytes, prefix: bytes) -> Splitter:
-    """Items without the prefix belong to other versions of the scheme and are passed over."""
+def _list(separator: bytes, prefix: bytes, behind: bytes) -> Splitter:
+    """Items without the prefix belong to other versions of the scheme and are passed over, as are bare names."""
 
     def split(value: bytes) -> Carried | Reason:
         items = _items(value, separator)
         if isinstance(items, Reason):
             return items
         values = tuple(item[len(prefix) :] for item in items if item.startswith(prefix))
+        if behind:
+            values = tuple(value.partition(behind)[2] for value in values if behind in value)
         return (values, None) if values else Reason.MALFORMED_CREDENTIAL
 
     return split

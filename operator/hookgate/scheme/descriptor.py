@@ -148,12 +148,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """``separator`` divides the value; ``key`` is the kvList's, ``first`` the positional list's first signature."""
+    """``separator`` divides the value; ``key`` is the kvList's, ``first`` the positional list's first signature.
+
+    ``behind`` is what a list's signatures stand behind, each in its item: what comes before names a key.
+    """
 
     kind: FormatKind = FormatKind.PLAIN
     separator: str = ","
     key: str = ""
     first: int = 0
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +258,22 @@ class HandshakeRule:
     hmac: HmacRule | None = None
 
 
+class TextType(StrEnum):
+    """What a fixed answer is."""
+
+    PLAIN = "text/plain"
+    JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuccessResponse:
+    """What the sender wants to hear once its call was taken, in place of the target's own answer."""
+
+    status: int = 200
+    body: str = ""
+    content_type: TextType = TextType.PLAIN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
     """One scheme, checked. Members that a type does not have keep their defaults."""
@@ -271,6 +291,7 @@ class Descriptor:
     delivery_id: Place | None = None
     event_type: Place | None = None
     handshake: tuple[HandshakeRule, ...] = ()
+    success: SuccessResponse | None = None
 
     @property
     def signs(self) -> bool:

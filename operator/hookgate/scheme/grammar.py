@@ -8,7 +8,7 @@ guessed: an unknown member, a contradiction or a timestamp that nothing covers i
     source: {header: NAME} | {numberedHeaders: PREFIX} | {json: PATH} | {form: FIELD} | {query: FIELD}
             | {anyHeader: [NAME, NAME]}
     prefix: "sha256="               literal before the value, case-sensitive; required when given
-    format: plain | {plain: {}} | {kvList: {separator: ",", key: v1}} | {list: {separator: " "}}
+    format: plain | {plain: {}} | {kvList: {separator: ",", key: v1}} | {list: {separator: " ", behind: "|"}}
             | {positional: {separator: ",", first: 1}}
     algorithm: sha1 | sha256 | sha512            (signature: ed25519 | ecdsa-p256-sha256 | rsa-pkcs1-sha256)
     encoding: hex | base64 | base64url
@@ -16,8 +16,11 @@ guessed: an unknown member, a contradiction or a timestamp that nothing covers i
     timestamp: {header | json | kv | index | form | query: PLACE, format: unix, tolerance: 300, enforce: true}
     message: [body]                 parts, in order: see `PartKind`; `body` is short for {part: body}
     bodyDigest: {query: bodySHA256, algorithm: sha256, encoding: hex}
+    bodyAuthenticated: false        said where the message does not cover the body, and only there
     deliveryId: {header: NAME} | {json: PATH}
     eventType: {header: NAME} | {json: PATH}
+    successResponse: {status: 200, body: "[accepted]", contentType: text/plain}     in place of the target's own
+    handshake: what the sender asks before it delivers, see `hookgate.scheme.handshake_rules`
 
 The long forms are for documents that a schema describes, in which a member has one type. `hookgate.scheme.ways` has the
 documents of several schemes.
@@ -48,6 +51,8 @@ from hookgate.scheme.descriptor import (
     PartKind,
     Place,
     SchemeType,
+    SuccessResponse,
+    TextType,
     TimestampRule,
 )
 from hookgate.scheme.handshake_rules import parse_rules
@@ -62,15 +67,25 @@ _ALGORITHM_PREFIX = re.compile(r"(?:hmac[-_]?)?(sha1|sha256|sha512)=", re.ASCII)
 MAX_TOLERANCE = 86_400
 
 
-_COMMON = {"type", "deliveryId", "eventType", "handshake"}
-_PLACED = _COMMON | {"header", "source", "prefix"}
-_SIGNED = _PLACED | {"format", "algorithm", "encoding", "key", "timestamp", "message", "bodyDigest"}
-_MEMBERS: Final[Mapping[SchemeType, set[str]]] = {
+#: What a document of every type may have.
+COMMON: Final = frozenset({"type", "deliveryId", "eventType", "successResponse", "handshake"})
+_PLACED = COMMON | {"header", "source", "prefix"}
+_SIGNED = _PLACED | {
+    "format",
+    "algorithm",
+    "encoding",
+    "key",
+    "timestamp",
+    "message",
+    "bodyDigest",
+    "bodyAuthenticated",
+}
+_MEMBERS: Final[Mapping[SchemeType, frozenset[str]]] = {
     SchemeType.HMAC: _SIGNED,
     SchemeType.SIGNATURE: _SIGNED,
     SchemeType.TOKEN: _PLACED,
-    SchemeType.BASIC: _COMMON | {"header"},
-    SchemeType.NONE: _COMMON,
+    SchemeType.BASIC: COMMON | {"header"},
+    SchemeType.NONE: COMMON,
 }
 _HMAC_KEYS = (KeyForm.UTF8, KeyForm.BASE64, KeyForm.WHSEC, KeyForm.HEX, KeyForm.DIGEST_SHA1)
 _PUBLIC_KEYS = (KeyForm.HEX, KeyForm.BASE64, KeyForm.WHSEC, KeyForm.PEM)
@@ -89,9 +104,7 @@ def parse(document: Mapping[str, Any]) -> Descriptor:
     for name in document:
         if name not in _MEMBERS[kind]:
             raise InvalidDescriptor(str(name), f"not a field of type {kind}; allowed: {_listed(_MEMBERS[kind])}")
-    delivery_id, event_type = read_notes(document)
-    handshake = parse_rules(document.get("handshake"), kind, _place)
-    common: dict[str, Any] = {"delivery_id": delivery_id, "event_type": event_type, "handshake": handshake}
+    common = read_common(document, kind)
     if kind is SchemeType.NONE:
         return Descriptor(type=kind, **common)
     if kind is SchemeType.BASIC:
@@ -100,13 +113,20 @@ def parse(document: Mapping[str, Any]) -> Descriptor:
     placed: dict[str, Any] = {**common, "source": _source(document), "prefix": read_prefix(document, "")}
     if kind is SchemeType.TOKEN:
         return Descriptor(type=kind, **placed)
-    return _checked(Descriptor(type=kind, **_signed(document, kind), **placed))
+    descriptor = _checked(Descriptor(type=kind, **_signed(document, kind), **placed))
+    _check_claim(document, descriptor)
+    return descriptor
 
 
-def read_notes(document: Mapping[str, Any]) -> tuple[Place | None, Place | None]:
-    """Return the places of delivery id and event type. Raises `InvalidDescriptor`."""
+def read_common(document: Mapping[str, Any], kind: SchemeType) -> dict[str, Any]:
+    """Return what every type has beside its credential, by the names of `Descriptor`. Raises `InvalidDescriptor`."""
     delivery, event = (_optional(document, n, lambda v, at: _place(v, at, _NOTES)) for n in ("deliveryId", "eventType"))
-    return delivery, event
+    return {
+        "delivery_id": delivery,
+        "event_type": event,
+        "handshake": parse_rules(document.get("handshake"), kind, _place),
+        "success": _optional(document, "successResponse", _success),
+    }
 
 
 def read_header(document: Mapping[str, Any], default: str) -> str:
@@ -155,7 +175,21 @@ def _checked(d: Descriptor) -> Descriptor:
         raise InvalidDescriptor("message", "covers the place of the signature itself, which no sender can do")
     if d.body_digest is not None and not d.needs_url:
         raise InvalidDescriptor("bodyDigest", "only with a message that covers the url, else the digest is unsigned")
+    for i, rule in enumerate(d.handshake):
+        if rule.hmac is not None and not rule.authenticated and not d.covers_body:
+            raise InvalidDescriptor(
+                f"handshake[{i}].hmac",
+                "anybody could have a whole message signed, as the message does not cover the body",
+            )
     return d
+
+
+def _check_claim(document: Mapping[str, Any], d: Descriptor) -> None:
+    """Hold what the document says about the body to what its message says."""
+    said = document.get("bodyAuthenticated")
+    if said is not None and said is not d.covers_body:
+        covered = "covers" if d.covers_body else "does not cover"
+        raise InvalidDescriptor("bodyAuthenticated", f"the message {covered} the body: say what it does, or nothing")
 
 
 def _check_timestamp(d: Descriptor, rule: TimestampRule) -> None:
@@ -208,7 +242,7 @@ def _format(value: object) -> Format:
     allowed: dict[str, set[str]] = {
         "plain": set(),
         "kvList": {"separator", "key"},
-        "list": {"separator"},
+        "list": {"separator", "behind"},
         "positional": {"separator", "first"},
     }
     if kind not in allowed or not isinstance(options, Mapping) or not set(options) <= allowed[kind]:
@@ -220,7 +254,10 @@ def _format(value: object) -> Format:
         raise InvalidDescriptor("format", "kvList needs a key: the name that carries the signature")
     if not isinstance(first, int) or not 0 <= first < 32:
         raise InvalidDescriptor("format", "first must be a number from 0 to 31")
-    return Format(kind=FormatKind(kind), separator=separator, key=key, first=first)
+    behind = options.get("behind", "")
+    if behind not in ("", "|", ":", "="):
+        raise InvalidDescriptor("format", 'behind must be one of "|" ":" "="')
+    return Format(kind=FormatKind(kind), separator=separator, key=key, first=first, behind=behind)
 
 
 def _timestamp(value: object, at: str) -> TimestampRule:
@@ -274,6 +311,20 @@ def _body_digest(value: object, at: str) -> BodyDigest:
         algorithm=_enum(value, "algorithm", Algorithm, Algorithm.SHA256, HASHES),
         encoding=_enum(value, "encoding", Encoding, Encoding.HEX),
     )
+
+
+def _success(value: object, at: str) -> SuccessResponse:
+    if not isinstance(value, Mapping) or not set(value) <= {"status", "body", "contentType"}:
+        raise InvalidDescriptor(at, "must be an object with status, body and contentType, or some of them")
+    status, body = value.get("status", 200), value.get("body", "")
+    if not isinstance(status, int) or isinstance(status, bool) or not 200 <= status <= 299:
+        raise InvalidDescriptor(f"{at}.status", "must be a number from 200 to 299")
+    if not isinstance(body, str) or len(body) > 1024 or not body.isascii() or not body.isprintable():
+        raise InvalidDescriptor(f"{at}.body", "must be a text of at most 1024 printable ASCII characters")
+    if status in (204, 205) and body:
+        raise InvalidDescriptor(f"{at}.body", f"an answer of status {status} has none: leave it out")
+    content_type = _enum(value, "contentType", TextType, TextType.PLAIN)
+    return SuccessResponse(status=status, body=body, content_type=content_type)
 
 
 def _enum(

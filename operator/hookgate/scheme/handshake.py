@@ -30,6 +30,7 @@ from hookgate.scheme.descriptor import (
 from hookgate.scheme.encodings import ENCODERS
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.inputs import Inputs, Reader, Slots, compile_reader
+from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.request import Reason, Request, Verdict
 from hookgate.scheme.ways import is_jwt, ways
@@ -138,12 +139,12 @@ def compile_handshake(document: Mapping[str, Any], keys: Sequence[Key]) -> Hands
     found = ways(document)
     rules = list[_Compiled]()
     for option, way in enumerate(found):
-        if is_jwt(way):
-            continue
-        descriptor = parse(way)
+        # A token's keys are the issuer's: they sign nothing here, and the grammar has no rule that would need one.
+        descriptor = None if is_jwt(way) else parse(way)
+        told = parse_token_rules(way) if descriptor is None else descriptor
         own = keys if len(found) == 1 else [key for key in keys if key.option == option]
         ids = None if len(found) == 1 else frozenset(key.id for key in own)
-        for rule in descriptor.handshake:
+        for rule in told.handshake:
             slots, answer = _compile(rule, descriptor, own)
             rules.append(_Compiled(rule=rule, key_ids=ids, slots=slots, answer=answer))
     return Handshake(rules) if rules else None
@@ -171,7 +172,7 @@ def verify_token(secret: bytes) -> str:
     return hmac.new(secret, _TOKEN_PURPOSE, "sha3_256").hexdigest()[:_TOKEN_LENGTH]
 
 
-def _compile(rule: HandshakeRule, descriptor: Descriptor, keys: Sequence[Key]) -> tuple[Slots, _Rule]:
+def _compile(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key]) -> tuple[Slots, _Rule]:
     slots = Slots()
     holds = [_condition(each, slots) for each in rule.when]
     read = None if rule.value is None else compile_reader(rule.value, slots)
@@ -220,7 +221,7 @@ def _token(place: Place | None, keys: Sequence[Key], slots: Slots) -> Callable[[
 _Reply = Callable[[Inputs, bytes, float, str | None], Outcome]
 
 
-def _reply(rule: HandshakeRule, descriptor: Descriptor, keys: Sequence[Key], slots: Slots) -> _Reply:
+def _reply(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key], slots: Slots) -> _Reply:
     answer = rule.answer
     match answer.kind:
         case AnswerKind.EMPTY:
@@ -234,7 +235,7 @@ def _reply(rule: HandshakeRule, descriptor: Descriptor, keys: Sequence[Key], slo
         case AnswerKind.WEBHOOK_ORIGIN:
             return _webhook_origin(rule, slots)
         case AnswerKind.JSON:
-            sign = None if rule.hmac is None else _signer(rule.hmac, descriptor, keys)
+            sign = None if rule.hmac is None or descriptor is None else _signer(rule.hmac, descriptor, keys)
             return lambda _inputs, value, now, key_id: _json(answer, value, sign, now, key_id)
 
 

@@ -7,10 +7,13 @@
         verifyToken: {query: hub.verify_token}        must hold the token that is derived from a key of the endpoint
         value: {json: challenge}      what the answer repeats: header, json or query
         hmac: {encoding: hex, prefix: "sha256="}      of the value, with the scheme's own key and algorithm
-        answer: empty | text
-                | {json: {NAME: value | hmac | {literal: 1}}}
+        answer: empty | text | {empty: {}} | {text: {}}
+                | {json: {NAME: value | hmac | {literal: "yes"} | {number: 1}}}
+                | {json: [{name: NAME, part: value | hmac} | {name: NAME, literal: "yes"} | {name: NAME, number: 1}]}
                 | {header: NAME}      the value as a header of an empty answer
                 | {webhookOrigin: {origins: [NAME] or ["*"], rate: 120 or "*"}}     abuse protection of CloudEvents
+
+The longer forms are for documents that a schema describes, in which a member has one type.
 
 What a rule cannot say, no sender can ask for: no state changes, no request is made, nothing but the value is repeated.
 """
@@ -141,6 +144,9 @@ def _answer(raw: object, at: str) -> Answer:
         raise InvalidDescriptor(at, "must be empty, text, or an object with one of: header, json, webhookOrigin")
     ((kind, content),) = raw.items()
     match kind:
+        case AnswerKind.EMPTY.value | AnswerKind.TEXT.value:
+            _members(content, f"{at}.{kind}", frozenset())
+            return Answer(kind=AnswerKind(kind))
         case AnswerKind.JSON.value:
             return Answer(kind=AnswerKind.JSON, members=_json_members(content, f"{at}.json"))
         case AnswerKind.HEADER.value:
@@ -155,9 +161,21 @@ def _answer(raw: object, at: str) -> Answer:
 
 
 def _json_members(raw: object, at: str) -> tuple[tuple[str, Fill | str | int], ...]:
-    if not isinstance(raw, Mapping) or not 0 < len(raw) <= _MOST:
+    if not isinstance(raw, Mapping | list | tuple) or not 0 < len(raw) <= _MOST:
         raise InvalidDescriptor(at, f"must be an object of 1 to {_MOST} members")
-    return tuple((_member_name(name, at), _fill(content, f"{at}.{name}")) for name, content in raw.items())
+    if isinstance(raw, Mapping):
+        return tuple((_member_name(name, at), _fill(content, f"{at}.{name}")) for name, content in raw.items())
+    listed = tuple(_listed_member(each, f"{at}[{i}]") for i, each in enumerate(raw))
+    if len(dict(listed)) < len(listed):
+        raise InvalidDescriptor(at, "names a member twice")
+    return listed
+
+
+def _listed_member(raw: object, at: str) -> tuple[str, Fill | str | int]:
+    if not isinstance(raw, Mapping):
+        raise InvalidDescriptor(at, "must be an object such as {name: challenge, part: value}")
+    rest = {name: content for name, content in raw.items() if name != "name"}
+    return _member_name(raw.get("name"), f"{at}.name"), _fill(rest, at)
 
 
 def _member_name(name: object, at: str) -> str:
@@ -169,11 +187,15 @@ def _member_name(name: object, at: str) -> str:
 def _fill(content: object, at: str) -> Fill | str | int:
     if content in (Fill.VALUE.value, Fill.HMAC.value):
         return Fill(content)
-    if isinstance(content, Mapping) and set(content) == {"literal"}:
-        literal = content["literal"]
-        if _is_text(literal) or (isinstance(literal, int) and not isinstance(literal, bool)):
-            return literal  # type: ignore[no-any-return]
-    raise InvalidDescriptor(at, "must be value, hmac, or {literal: a short text or a whole number}")
+    if isinstance(content, Mapping) and len(content) == 1:
+        ((kind, inner),) = content.items()
+        if kind == "part" and inner in (Fill.VALUE.value, Fill.HMAC.value):
+            return Fill(inner)
+        if kind == "literal" and _is_text(inner):
+            return inner  # type: ignore[no-any-return]
+        if kind in ("literal", "number") and isinstance(inner, int) and not isinstance(inner, bool):
+            return inner
+    raise InvalidDescriptor(at, "must be value, hmac, {literal: a short text} or {number: a whole number}")
 
 
 def _webhook_origin(raw: object, at: str) -> Answer:

@@ -28,9 +28,9 @@ from joserfc.jwk import ECKey, RSAKey, import_key
 
 from hookgate.model.binding import Key
 from hookgate.scheme.body import AMBIGUOUS, Number, read_json
-from hookgate.scheme.descriptor import InvalidDescriptor, Place
+from hookgate.scheme.descriptor import HandshakeRule, InvalidDescriptor, Place, SchemeType, SuccessResponse
 from hookgate.scheme.encodings import from_base64url
-from hookgate.scheme.grammar import read_header, read_notes, read_prefix
+from hookgate.scheme.grammar import COMMON, read_common, read_header, read_prefix
 from hookgate.scheme.inputs import Inputs, Slots, compile_note
 from hookgate.scheme.keys import Unusable
 from hookgate.scheme.request import Reason, Request, Verdict
@@ -53,9 +53,7 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
 _PARTS: Final = ("kty", "kid", "alg", "use", "crv", "n", "e", "x", "y")
 #: Members of a token's header that bring keys along or change what is signed.
 _DANGEROUS: Final = frozenset({"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc"})
-_MEMBERS: Final = frozenset(
-    {"type", "issuer", "audiences", "claims", "algorithms", "header", "prefix", "jwks", "deliveryId", "eventType"}
-)
+_MEMBERS: Final = COMMON | {"issuer", "audiences", "claims", "algorithms", "header", "prefix", "jwks"}
 #: They say nothing about who the bearer is.
 _UNTELLING: Final = frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"})
 _DATE = re.compile(r"\d{1,12}(?:\.\d{1,9})?", re.ASCII)
@@ -73,6 +71,8 @@ class TokenRules:
     prefix: str
     delivery_id: Place | None
     event_type: Place | None
+    handshake: tuple[HandshakeRule, ...]
+    success: SuccessResponse | None
 
 
 #: The keys of one set that the rules allow, by the key id and algorithm that a token has to name.
@@ -87,7 +87,7 @@ def parse_token_rules(document: Mapping[str, Any]) -> TokenRules:
     algorithms = _texts(document.get("algorithms", ["RS256"]), "algorithms")
     if not algorithms <= _KINDS.keys():
         raise InvalidDescriptor("algorithms", f"must be some of {', '.join(_KINDS)}")
-    delivery_id, event_type = read_notes(document)
+    common = read_common(document, SchemeType.JWT)
     return TokenRules(
         issuer=_text(document.get("issuer"), "issuer"),
         audiences=_texts(document.get("audiences"), "audiences"),
@@ -95,8 +95,7 @@ def parse_token_rules(document: Mapping[str, Any]) -> TokenRules:
         algorithms=tuple(sorted(algorithms)),
         header=read_header(document, "Authorization"),
         prefix=read_prefix(document, "" if "header" in document else "Bearer "),
-        delivery_id=delivery_id,
-        event_type=event_type,
+        **common,
     )
 
 

@@ -27,6 +27,10 @@ _MEMBERS = frozenset({"docs", "verified", "secret", "scheme"})
 _PLACED = frozenset(kind.value for kind in (SchemeType.HMAC, SchemeType.TOKEN, SchemeType.SIGNATURE))
 #: Written out in every resolved document, so that a binding says all of what it means.
 _HMAC_DEFAULTS: Mapping[str, Any] = {"algorithm": "sha256", "encoding": "hex", "prefix": "", "message": ["body"]}
+_UNSIGNED_BODY = (
+    "the body is not among the parts that are signed, so one signature would pass with any body: add the body, or, "
+    "where the sender does not sign it, say so with bodyAuthenticated: false"
+)
 
 
 class InvalidPreset(ValueError):  # noqa: N818 -- the term of the configuration: an invalid preset
@@ -149,6 +153,8 @@ def _read(name: str, raw: object) -> Preset | FieldError:
         descriptor = parse(raw["scheme"])
     except InvalidDescriptor as error:
         return FieldError(field=f"{name}.scheme.{error.error.field}", message=error.error.message)
+    if descriptor.signs and not descriptor.covers_body and raw["scheme"].get("bodyAuthenticated") is not False:
+        return FieldError(field=f"{name}.scheme.message", message=_UNSIGNED_BODY)
     form = raw.get("secret", default_form(descriptor) or _ISSUED)
     if form not in (*FORMS, _ISSUED):
         return FieldError(field=f"{name}.secret", message=f"must be one of {', '.join((*FORMS, _ISSUED))}")
@@ -194,13 +200,9 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
     except InvalidDescriptor as error:
         field = f"{auth.path}.{auth.type}.{error.error.field}"
         return Unresolvable(reason="InvalidAuth", message=f"{error.error.message}.", field=field)
-    if "message" in auth.settings and not descriptor.covers_body:
+    if descriptor.signs and not descriptor.covers_body and document.get("bodyAuthenticated") is not False:
         field = f"{auth.path}.{auth.type}.message"
-        message = (
-            "the body is not among the parts that are signed, so one signature would pass with any body; "
-            "add the body. Where a sender cannot sign it, the platform can describe it under providers."
-        )
-        return Unresolvable(reason="BodyNotSigned", message=message, field=field)
+        return Unresolvable(reason="BodyNotSigned", message=f"{_UNSIGNED_BODY}.", field=field)
     return _resolved(document, descriptor, preset, auth)
 
 
@@ -228,6 +230,8 @@ def _joined(auth: AuthSpec, preset: Preset | None) -> dict[str, Any]:
     inherited = _copied(preset.scheme) if preset is not None else {}
     if settings.keys() & {"header", "source"}:
         inherited = {name: value for name, value in inherited.items() if name not in ("header", "source")}
+    if "message" in settings:  # what the preset says about its own message
+        inherited.pop("bodyAuthenticated", None)
     defaults = _HMAC_DEFAULTS if auth.type.value == SchemeType.HMAC.value else {}
     return {**defaults, **inherited, **settings, "type": str(auth.type)}
 

@@ -163,7 +163,7 @@ def _written(descriptor: Descriptor, credential: str, time: str) -> str:
     shape, rule = descriptor.format, descriptor.timestamp
     match shape.kind:
         case FormatKind.PLAIN | FormatKind.LIST:
-            return descriptor.prefix + credential
+            return descriptor.prefix + (f"key{shape.behind}" if shape.behind else "") + credential
         case FormatKind.KV_LIST:
             pairs = [f"{rule.place.name}={time}"] if rule is not None and rule.place.origin is Origin.KV else []
             return shape.separator.join([*pairs, f"{shape.key}={credential}"])

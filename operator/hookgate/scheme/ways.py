@@ -8,11 +8,12 @@ A key belongs to one option, by its position: what proves one scheme must not be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from hookgate.scheme.descriptor import InvalidDescriptor, Origin, SchemeType
-from hookgate.scheme.grammar import parse
+from hookgate.model.binding import Key
+from hookgate.scheme.descriptor import InvalidDescriptor, Origin, SchemeType, SuccessResponse
+from hookgate.scheme.grammar import parse, read_common
 
 ANY_OF: Final = "anyOf"
 MAX_OPTIONS: Final = 4
@@ -41,6 +42,17 @@ def is_jwt(document: Mapping[str, Any]) -> bool:
 def credential_in_query(document: Mapping[str, Any]) -> bool:
     """Tell whether a sender's secret itself may stand in the query. A signature there is no secret."""
     return any(_in_query(way) for way in ways(document))
+
+
+def success_responses(document: Mapping[str, Any], keys: Sequence[Key]) -> Mapping[str | None, SuccessResponse]:
+    """Return what senders want to hear once a call was taken, by the id of the key that verified it.
+
+    None stands for a call that no key verified, which type none has. Empty where the target's own answer will do.
+    """
+    found = [read_common(way, SchemeType(way["type"]))["success"] for way in ways(document)]
+    if len(found) == 1:
+        return {} if found[0] is None else dict.fromkeys((None, *(key.id for key in keys)), found[0])
+    return {key.id: found[key.option] for key in keys if found[key.option] is not None}
 
 
 def _in_query(document: Mapping[str, Any]) -> bool:
