@@ -65,6 +65,7 @@ class Verdict:
     request, None where it reads nothing; whether a signature covers them tells `hookgate.scheme.verify.coverage`.
     ``skew`` is the signed timestamp minus now, in seconds, when the scheme has one and the signature matched.
     ``where`` names, for people, the header or member at which a refusal arose, as the descriptor does: never a value.
+    ``signed`` is the message that the signature was verified over, None where nothing was signed.
     """
 
     accepted: Final[bool]
@@ -74,6 +75,7 @@ class Verdict:
     event_type: Final[str | None]
     skew: Final[float | None]
     where: str | None = field(compare=False)
+    signed: bytes | None = field(compare=False, repr=False)
 
     def __init__(  # noqa: PLR0913 -- as many as there are members
         self,
@@ -85,6 +87,8 @@ class Verdict:
         event_type: str | None = None,
         skew: float | None = None,
         where: str | None = None,
+        signed: bytes | None = None,
     ) -> None:
         self.accepted, self.reason, self.key_id = accepted, reason, key_id
         self.delivery_id, self.event_type, self.skew, self.where = delivery_id, event_type, skew, where
+        self.signed = signed

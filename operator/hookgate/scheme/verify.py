@@ -223,7 +223,12 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
         if isinstance(skew, Verdict):
             return skew
         return Verdict(
-            accepted=True, key_id=matched[0], delivery_id=delivery(inputs), event_type=event(inputs), skew=skew
+            accepted=True,
+            key_id=matched[0],
+            delivery_id=delivery(inputs),
+            event_type=event(inputs),
+            skew=skew,
+            signed=signed,
         )
 
     return judge
