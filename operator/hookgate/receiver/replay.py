@@ -1,0 +1,177 @@
+"""The memory for calls that came already: claimed while they are under way, seen once the target took them.
+
+Only authentic calls get in, and only as short hashes (`hookgate.scheme.replay`), so that it is bounded in bytes by its
+number of marks. When an endpoint's part is full, what is only worth remembering goes first, the oldest of it; a mark
+without which a repeated call would be accepted is never given up: then the new call has to wait. It may not know what
+a mark was made of. Plain and synchronous: the time is passed in, and one event loop uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+from typing import Final, Protocol
+
+from hookgate.scheme.replay import Mark
+
+#: How many calls are remembered where nobody says otherwise, in all and of one kind for one endpoint.
+MARKS: Final = 200_000
+MARKS_EACH: Final = 100_000
+#: How many ended marks each new one clears away, which keeps up with any rate.
+_CLEARED: Final = 2
+#: Among how many of the oldest one is looked for that can be given up.
+_LOOKED_AT: Final = 8
+#: How often everything is gone through while there is no room, in seconds.
+_SWEEP_SECONDS: Final = 1.0
+
+
+class Claim(Enum):
+    """What is known of a call's marks when it comes."""
+
+    #: None was known; they are claimed now, until `commit` or `free`.
+    FRESH = "fresh"
+    #: The target has taken this call before.
+    SEEN = "seen"
+    #: The same call is under way.
+    IN_FLIGHT = "in flight"
+    #: There is no room for another mark.
+    FULL = "full"
+    #: A store that several share does not answer.
+    AWAY = "away"
+
+
+class Known(Protocol):
+    """The uids that the table has."""
+
+    def __contains__(self, uid: object) -> bool: ...
+    def __len__(self) -> int: ...
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of claims since the start, for metrics."""
+
+    repeated: int = 0
+    in_flight: int = 0
+    full: int = 0
+    evicted: int = 0
+
+
+class _Shelf:
+    """The marks of one kind of one endpoint. ``seen`` has until when each is needed and expires, the oldest first."""
+
+    __slots__ = ("flying", "seen", "uid")
+
+    def __init__(self, uid: str) -> None:
+        self.uid = uid
+        self.flying: set[bytes] = set()
+        self.seen: dict[bytes, tuple[float, float]] = {}
+
+
+class Memory:
+    """All marks of one receiver. ``most`` bounds them in all, ``most_each`` those of one kind of one endpoint."""
+
+    def __init__(self, known: Known, *, most: int, most_each: int) -> None:
+        """Start empty. Marks of endpoints that ``known`` has no more are dropped when room is wanted."""
+        self._known, self._most, self._most_each = known, most, most_each
+        self._shelves: dict[tuple[str, int], _Shelf] = {}
+        self._size = 0
+        self._swept = float("-inf")
+        self.counts = Counts()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def claim(self, uid: str, marks: Sequence[Mark], now: float) -> Claim:
+        """Claim all of a call's marks, or none of them."""
+        for mark in marks:
+            shelf = self._shelves.get((uid, mark.kind))
+            if shelf is None:
+                continue
+            if mark.key in shelf.flying:
+                self.counts.in_flight += 1
+                return Claim.IN_FLIGHT
+            ends = shelf.seen.get(mark.key)
+            if ends is not None and now < ends[1]:
+                self.counts.repeated += 1
+                return Claim.SEEN
+        for done, mark in enumerate(marks):
+            if not self._take(uid, mark, now):
+                self.free(uid, marks[:done])
+                self.counts.full += 1
+                return Claim.FULL
+        return Claim.FRESH
+
+    def commit(self, uid: str, marks: Sequence[Mark]) -> None:
+        """The target has taken the call: remember it."""
+        for mark in marks:
+            shelf = self._shelf(uid, mark.kind)
+            before = len(shelf.flying) + len(shelf.seen)
+            shelf.flying.discard(mark.key)
+            shelf.seen.pop(mark.key, None)
+            shelf.seen[mark.key] = (mark.needed, mark.expires)
+            self._size += len(shelf.flying) + len(shelf.seen) - before
+
+    def free(self, uid: str, marks: Sequence[Mark]) -> None:
+        """The call has failed: the same one may come again. Marks that are not claimed are passed over."""
+        for mark in marks:
+            shelf = self._shelves.get((uid, mark.kind))
+            if shelf is not None and mark.key in shelf.flying:
+                shelf.flying.remove(mark.key)
+                self._size -= 1
+
+    def _take(self, uid: str, mark: Mark, now: float) -> bool:
+        shelf = self._shelf(uid, mark.kind)
+        self._clear(shelf, now)
+        if len(shelf.flying) + len(shelf.seen) >= self._most_each and not self._evict(shelf, now):
+            return False
+        if self._size >= self._most:
+            self._sweep(now)
+            shelf = self._shelf(uid, mark.kind)
+            if self._size >= self._most and not self._evict(shelf, now):
+                return False
+        # An ended mark of the same call may still be there.
+        self._size += 0 if shelf.seen.pop(mark.key, None) is not None else 1
+        shelf.flying.add(mark.key)
+        return True
+
+    def _shelf(self, uid: str, kind: int) -> _Shelf:
+        shelf = self._shelves.get((uid, kind))
+        if shelf is None:
+            shelf = self._shelves[uid, kind] = _Shelf(uid)
+        return shelf
+
+    def _clear(self, shelf: _Shelf, now: float) -> None:
+        """Drop a few marks that have ended; marks of one kind end about in the order in which they came."""
+        ended = [key for key, (_, expires) in islice(shelf.seen.items(), _CLEARED) if expires <= now]
+        for key in ended:
+            del shelf.seen[key]
+        self._size -= len(ended)
+
+    def _evict(self, shelf: _Shelf, now: float) -> bool:
+        """Give up one of the oldest marks, unless forgetting any of them would let a repeated call in."""
+        for key, (needed, _) in islice(shelf.seen.items(), _LOOKED_AT):
+            if needed <= now:
+                del shelf.seen[key]
+                self._size -= 1
+                self.counts.evicted += 1
+                return True
+        return False
+
+    def _sweep(self, now: float) -> None:
+        """Drop everything that has ended, and shelves that are empty or of nobody any more; not at every call."""
+        if now < self._swept + _SWEEP_SECONDS:
+            return
+        self._swept = now
+        for name, shelf in list(self._shelves.items()):
+            if shelf.uid not in self._known:
+                self._size -= len(shelf.seen)
+                shelf.seen = {}
+            else:
+                kept = {key: ends for key, ends in shelf.seen.items() if now < ends[1]}
+                self._size -= len(shelf.seen) - len(kept)
+                shelf.seen = kept
+            if not shelf.seen and not shelf.flying:
+                del self._shelves[name]
