@@ -21,6 +21,7 @@ from hookgate.receiver.edge import no_rejections
 from hookgate.receiver.journal import VERIFY_BUCKETS, Histogram, Journal
 from hookgate.receiver.load import Load
 from hookgate.receiver.metrics import Metrics, Sources
+from hookgate.receiver.replay import Memory
 from hookgate.receiver.table import BindingTable
 
 ROUNDS = 20_000
@@ -79,7 +80,9 @@ def scrape() -> None:
         journal.accepted(endpoint, NOW, 1000, "k1")
         journal.refused(endpoint, "stale", NOW, 1000)
     load = Load(max_calls=1, max_per_endpoint=1, max_bytes=1)
-    sources = Sources(table=BindingTable(), journal=journal, load=load, edge_rejected=no_rejections())
+    table = BindingTable()
+    memory = Memory(table, most=1, most_each=1)
+    sources = Sources(table=table, journal=journal, load=load, memory=memory, edge_rejected=no_rejections())
     metrics = Metrics(sources)
     seconds = min(timeit.repeat(lambda: metrics.render(metrics.pages()), number=1, repeat=5))
     size = len(metrics.render(metrics.pages()))

@@ -156,6 +156,23 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             happened="The signature covers parts of the body, and the body is not of the form that has them.",
             check=("Set the content type at the sender: a form or JSON, as its documentation says.", _SCHEME, _PROXY),
         ),
+        # Replay
+        "in-flight": Advice(
+            happened="The call was authentic, but the same one was still under way to the target.",
+            check=(
+                "The sender repeats calls before they are answered: see whether the target is slow. " + _LATER,
+                "If it lasts for a minute: a receiver that ended in the middle of a call leaves it claimed.",
+            ),
+        ),
+        "replay-store": Advice(
+            happened="The call was authentic, but it could not be remembered, so that a repetition would get by.",
+            check=(
+                "If spec.replay.required is set: the store that receivers share (replay.store of hookgate.yaml) may be "
+                "away; see the receivers' log and their metric hookgate_receiver_replay_store_up.",
+                "Else the receiver's memory for calls is full: more receivers, or a shared store.",
+                _LATER,
+            ),
+        ),
         # Target
         "target-unreachable": Advice(
             happened="The call was authentic, but the target takes no connections.",

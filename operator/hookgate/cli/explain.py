@@ -38,9 +38,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What is known of an endpoint's calls: ``calls`` as in its status; how many ``receivers`` told, 0: it did."""
+    """What is known of an endpoint's calls: ``calls`` as in its status; how many ``receivers`` told, 0: it did.
+
+    ``repeated`` were answered 200 without being delivered again.
+    """
 
     calls: Object | None
+    repeated: int = 0
     refusals: tuple[Refusal, ...] = ()
     receivers: int = 0
 
@@ -75,7 +79,10 @@ def of_receivers(uid: str, calls: Sequence[Object], refusals: Sequence[Object]) 
     told = next_calls(None, combined(each for each in reports if each is not None), 0.0)
     found = [each for answer in refusals for raw in answer.get("refusals") or () if (each := _refusal(raw)) is not None]
     return Heard(
-        calls=told, refusals=tuple(sorted(found, key=lambda each: each.at)[-_MOST:]), receivers=max(1, len(calls))
+        calls=told,
+        repeated=sum(_repeated((answer.get("calls") or {}).get(uid)) for answer in calls),
+        refusals=tuple(sorted(found, key=lambda each: each.at)[-_MOST:]),
+        receivers=max(1, len(calls)),
     )
 
 
@@ -111,6 +118,8 @@ def _summary(name: str, heard: Heard, now: float) -> Iterator[str]:
         yield f"{name}: {counts}, by {heard.receivers} receiver{plural} since the start"
     else:
         yield f"{name}: {counts}" + (f", as of {calls['asOf']}" if "asOf" in calls else "")
+    if heard.repeated:
+        yield f"repeated:      {heard.repeated} that the target had taken before: answered 200, not delivered again"
     last = calls.get("lastRefused") or {}
     yield f"last accepted: {calls.get('lastAccepted') or 'never'}"
     yield f"last refused:  {last.get('time') or 'never'}" + (f" ({last['reason']})" if last.get("reason") else "")
@@ -154,6 +163,12 @@ def _refusal(raw: Any) -> Refusal | None:
         )
     except (LookupError, TypeError, ValueError):
         return None
+
+
+def _repeated(report: Any) -> int:
+    """Read how many calls came again; a receiver of an older version does not tell."""
+    count = report.get("repeated") if isinstance(report, Mapping) else None
+    return count if isinstance(count, int) and count > 0 else 0
 
 
 def _word(value: Any) -> str:

@@ -17,7 +17,9 @@ from hookgate.control.values import Finding, Object, Observed, Serve
 from hookgate.model.binding import Binding, Key
 from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import AuthType, WebhookEndpoint
+from hookgate.model.replay import Protection, ReplayMode
 from hookgate.scheme.presets import Resolved, Unresolvable
+from hookgate.scheme.replay import protection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,28 @@ def scheme_is_known(case: Case) -> Finding | None:
             "SecretRefRequired",
             f"{made.path}.secret.ref: this provider issues the secret itself; put it into a Secret labelled "
             'hookgate.dev/webhook: "true" and name it here',
+        )
+    return None
+
+
+def replay_is_possible(case: Case) -> Finding | None:
+    """The scheme has what the endpoint wants repeated calls to be recognised by."""
+    policy = case.endpoint.spec.replay
+    if not isinstance(case.scheme, Resolved):
+        return None
+    found = protection(case.scheme.document, policy.mode)
+    if policy.required and not found.proves:
+        return _refused(
+            "ReplayNotPossible",
+            "spec.replay.required: this sender's signature covers neither a timestamp nor the delivery id; set "
+            "spec.replay.mode to Signature where calls are signed, or remove required",
+        )
+    if found is Protection.NONE and policy.mode in (ReplayMode.DELIVERY_ID, ReplayMode.SIGNATURE):
+        lacking = "names no delivery id" if policy.mode is ReplayMode.DELIVERY_ID else "signs nothing"
+        return _refused(
+            "ReplayNotPossible",
+            f"spec.replay.mode: the scheme {lacking}, so that repeated calls cannot be recognised by it; choose "
+            "another mode, or describe the scheme's deliveryId",
         )
     return None
 
@@ -305,6 +329,7 @@ def rotation_seen_in_status(case: Case) -> dict[str, str]:
 ACCEPTED: tuple[Check, ...] = (
     type_is_allowed,  # hmac, token, ... as the platform says
     scheme_is_known,  # the provider and its fields
+    replay_is_possible,  # what is asked for, the scheme can give
     host_is_offered,  # never another namespace's host
     url_target_is_allowed,  # services are free, URLs are granted
     body_limit_is_allowed,

@@ -19,6 +19,7 @@ from hookgate.control.keys import current, previous_secrets
 from hookgate.control.next_binding import effective_state, next_binding
 from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
 from hookgate.control.repairs import reference
+from hookgate.control.replay import told_replay
 from hookgate.control.status import Outcome, invalid, status_of
 from hookgate.control.understood import understand
 from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
@@ -129,6 +130,7 @@ def _outcome(
         header=case.header,
         secret_name=known if taken else case.endpoint.spec.secret_name,
         now=case.observed.now,
+        replay=told_replay(case),
         calls=calls,
         keys=next_keys(before.get("keys") or (), verifying, observed.calls, refresh=refresh),
     )

@@ -80,6 +80,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         url=f"{case.host.base_url()}{PATH_PREFIX}{segment}" if segment and case.host else None,
         rotated=_rotated(case),
         retired=retired,
+        replay=spec.replay,
     )
 
 

@@ -18,14 +18,14 @@ from hookgate.model.conditions import Condition, ConditionType, Truth, merge
 from hookgate.model.endpoint import AuthType, State
 
 #: What an object goes on telling when its spec cannot be read any more.
-_KEPT = ("url", "header", "secretName", "rotated", "bindingDigest", "calls", "keys")
+_KEPT = ("url", "header", "secretName", "rotated", "bindingDigest", "replay", "calls", "keys")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What a decision came to. ``digest`` names ``binding``; ``confirmed``: every ready receiver serves it.
 
-    ``calls`` and ``keys`` stand in the status as they are, where there is anything in them.
+    ``replay``, ``calls`` and ``keys`` stand in the status as they are, where there is anything in them.
     """
 
     manifest: Object
@@ -41,6 +41,7 @@ class Outcome:
     route: Object | None = None
     header: str = ""
     secret_name: str | None = None
+    replay: Object | None = None
     calls: Object | None = None
     keys: tuple[Object, ...] = ()
 
@@ -72,6 +73,8 @@ def status_of(outcome: Outcome) -> dict[str, Any]:
     elif outcome.state is not State.ABSENT:
         # The only memory that there ever was a secret: whatever the endpoint is refused for, it is not forgotten.
         shown.update({k: before[k] for k in ("secretName", "rotated") if k in before})
+    if outcome.replay and binding is not None:
+        shown["replay"] = dict(outcome.replay)
     if outcome.calls:
         shown["calls"] = dict(outcome.calls)
     if outcome.keys:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from hookgate.model.replay import USUAL, ReplayMode, ReplayPolicy
 from hookgate.model.sensitive import Sensitive
 
 _T = TypeVar("_T")
@@ -90,6 +91,7 @@ class Binding:
     form: str = ""
     rotated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retired: tuple[RetiredPath, ...] = ()
+    replay: ReplayPolicy = USUAL
 
     @property
     def generated(self) -> tuple[Key, ...]:
@@ -126,6 +128,7 @@ def encode(binding: Binding) -> bytes:
         "form": binding.form,
         "rotated": dict(binding.rotated),
         "retired": [{"path": r.segment, "expires": r.expires} for r in binding.retired],
+        **_encode_replay(binding.replay),
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
@@ -179,6 +182,18 @@ def _encode_key(key: Key) -> dict[str, Any]:
     }
 
 
+def _encode_replay(policy: ReplayPolicy) -> dict[str, Any]:
+    """Write the policy, left out where it is the usual one, for the sake of older bindings."""
+    if policy == USUAL:
+        return {}
+    return {"replay": {"mode": policy.mode.value, "window": policy.window, "required": policy.required}}
+
+
+def _decode_replay(raw: Mapping[str, Any]) -> ReplayPolicy:
+    window = _typed(raw, "window", int)
+    return ReplayPolicy(mode=ReplayMode(raw["mode"]), window=window, required=_typed(raw, "required", bool))
+
+
 def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) -> Binding:
     return Binding(
         uid=uid,
@@ -198,6 +213,7 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         form=_typed(document, "form", str),
         rotated=MappingProxyType(_typed(document, "rotated", dict)),
         retired=tuple(_decode_retired(r) for r in document.get("retired", ())),
+        replay=_decode_replay(document["replay"]) if "replay" in document else USUAL,
     )
 
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from hookgate.model.replay import USUAL, ReplayPolicy
+
 GROUP = "hookgate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -163,6 +165,7 @@ class EndpointSpec:
     host: str | None = None
     rotate_url: str | None = None
     url_overlap: int = 86_400
+    replay: ReplayPolicy = USUAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,11 @@ from hookgate.model.endpoint import (
 from hookgate.model.fields import Fields
 from hookgate.model.grammar import Span
 from hookgate.model.parse_auth import overlap, read_auth
+from hookgate.model.replay import ReplayMode, ReplayPolicy
 
 NAME_TOO_LONG = "choose a name of at most 63 characters, because it is used as a label value"
 ONE_TARGET = "give exactly one of service and url"
+NOTHING_REQUIRED = "remove required, or choose another mode than Disabled"
 
 _INACTIVE_RESPONSES = (503, 404, 410)
 _TIMEOUT = Span(
@@ -36,6 +38,12 @@ _TIMEOUT = Span(
     low=100,
     high=60_000,
     message="write one number and one unit, such as 10s or 500ms, from 100ms to 60s",
+)
+_WINDOW = Span(
+    default=24 * 3_600_000,
+    low=60_000,
+    high=168 * 3_600_000,
+    message="write one number and one unit, such as 24h or 30m, from 1m to 168h",
 )
 
 
@@ -79,7 +87,16 @@ def _spec(spec: Fields, name: str) -> EndpointSpec:
         host=spec.child("exposure").optional_text("host", grammar.HOST),
         rotate_url=spec.child("exposure").optional_text("rotateURL", grammar.ROTATION),
         url_overlap=overlap(spec.child("exposure")),
+        replay=_replay(spec.child("replay")),
     )
+
+
+def _replay(replay: Fields) -> ReplayPolicy:
+    mode = replay.choice("mode", ReplayMode, ReplayMode.AUTO) or ReplayMode.AUTO
+    required = replay.flag("required")
+    if required and mode is ReplayMode.OFF:
+        replay.refuse("required", NOTHING_REQUIRED)
+    return ReplayPolicy(mode=mode, window=replay.duration("window", _WINDOW) // 1_000, required=required)
 
 
 def _target(target: Fields) -> Target:

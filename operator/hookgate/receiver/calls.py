@@ -1,9 +1,9 @@
 """One call from its path to its answer, step by step, whatever edge brings its bytes.
 
-The order of the checks is the contract: path, state, method, size, authenticity, delivery. Nothing is read of a body
-before the path is known to be served, and nothing but the descriptor's declared inputs is looked at before the call is
-authentic. No store and no API server is asked on the way. This module may not know how bytes travel nor where bindings
-come from.
+The order of the checks is the contract: path, state, method, size, authenticity, repetition, delivery. Nothing is read
+of a body before the path is known to be served, and nothing but the descriptor's declared inputs is looked at before
+the call is authentic. Only then is it looked for among the calls that came before. No API server is asked on the way.
+This module may not know how bytes travel nor where bindings come from.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import Final
 from hookgate.receiver.auth import authenticate, refusal_for
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
+from hookgate.receiver.guard import Guard, Ticket
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Limit, Load
-from hookgate.receiver.respond import Delivered, Delivery, Refusal, Reply, Undelivered, passes, relay, shake
+from hookgate.receiver.replay import MARKS, MARKS_EACH, Claim, Memory
+from hookgate.receiver.respond import ALREADY, Delivered, Delivery, Refusal, Reply, Undelivered, passes, relay, shake
 from hookgate.receiver.table import BindingTable, Entry
 from hookgate.scheme.handshake import Handshake
+from hookgate.scheme.replay import Mark
 from hookgate.scheme.request import Request, Verdict
 
 _log = logging.getLogger(__name__)
@@ -33,14 +36,21 @@ UNKNOWN: Final = -1
 _IDLE_BODY = 65_536
 #: The reason of a call that was a sender's question before it delivers: answered here, never delivered.
 HANDSHAKE: Final = "handshake"
+#: The reason of a call that the target has taken before: answered here, not delivered again.
+DUPLICATE: Final = "duplicate"
+_UNCLAIMED: Final = {
+    Claim.IN_FLIGHT: Refusal.IN_FLIGHT,
+    Claim.FULL: Refusal.REPLAY_STORE,
+    Claim.AWAY: Refusal.REPLAY_STORE,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What became of one call to a known endpoint, fit for a log: no path, no secret, nothing that was sent.
 
-    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one, or `HANDSHAKE`; None when the target's
-    answer was passed on. ``target_status`` is None when the target was not asked or did not answer.
+    ``at`` is in unix seconds. ``reason`` is the refusal, or why there was one, or `HANDSHAKE` or `DUPLICATE`; None when
+    the target's answer was passed on. ``target_status`` is None when the target was not asked or did not answer.
     """
 
     at: float
@@ -60,8 +70,8 @@ class Call:
     """What is learnt of one call on its way. ``held`` are the bytes of its body; ``limit`` is how many there may be."""
 
     __slots__ = (
-        "entered", "entry", "headers", "held", "key_id", "limit", "method", "query", "reason", "skew", "started",
-        "target_status", "where",
+        "entered", "entry", "headers", "held", "key_id", "limit", "marks", "method", "query", "reason", "skew",
+        "started", "target_status", "ticket", "where",
     )  # fmt: skip
 
     def __init__(self, entry: Entry, headers: Headers, query: bytes, limit: int, started: float) -> None:
@@ -75,6 +85,8 @@ class Call:
         self.target_status: int | None = None
         self.where: str | None = None
         self.skew: float | None = None
+        self.marks: tuple[Mark, ...] = ()
+        self.ticket: Ticket | None = None
 
 
 class Calls:
@@ -89,11 +101,13 @@ class Calls:
         max_body_bytes: int,
         on_call: OnCall | None = None,
         journal: Journal | None = None,
+        guard: Guard | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Serve ``table``. ``on_call`` hears of every call to a known endpoint and must be quick."""
         self._table, self._deliverer, self._load = table, deliverer, load
         self._journal = journal or Journal(table)
+        self._guard = guard or Guard(Memory(table, most=MARKS, most_each=MARKS_EACH))
         self._max_body_bytes, self._on_call, self._clock = max_body_bytes, on_call, clock
 
     def begin(self, path: bytes, headers: Headers, query: bytes) -> Call | None:
@@ -162,18 +176,44 @@ class Calls:
         return None if call.method == "POST" else Refusal.WRONG_METHOD
 
     def _authenticated(self, call: Call, request: Request) -> Refusal | None:
-        entry, started = call.entry, time.perf_counter()
-        verdict = authenticate(entry, request, self._clock())
+        entry, started, now = call.entry, time.perf_counter(), self._clock()
+        verdict = authenticate(entry, request, now)
         self._journal.verify.observe(time.perf_counter() - started)
         refusal = refusal_for(verdict)
         if refusal is not None or entry.target is None:
             call.reason, call.where, call.skew = verdict.reason, verdict.where, verdict.skew
             return refusal or Refusal.UNUSABLE
         call.key_id = verdict.key_id
+        if entry.marker is not None:
+            call.marks = entry.marker(request, verdict, now)
         return None
 
     def deliver(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
-        """Attempt one delivery of an authentic call, and call ``done`` once, perhaps before this returns.
+        """Deliver an authentic call, unless it came before; call ``done`` once, perhaps before this returns."""
+        if not call.marks:
+            self._attempt(call, body, done)
+            return
+        entry = call.entry
+        assert entry.target is not None, "judge() has refused calls without a target"
+
+        def admitted(claim: Claim, ticket: Ticket | None) -> None:
+            if claim is Claim.FRESH:
+                call.ticket = ticket
+                self._attempt(call, body, done)
+            elif claim is Claim.SEEN:
+                call.reason = DUPLICATE
+                done(entry.successes.get(call.key_id) or ALREADY)
+            else:
+                done(_UNCLAIMED[claim])
+
+        try:
+            lease = entry.target.timeout
+            self._guard.admit(entry.uid, call.marks, entry.replay_required, lease, self._clock(), admitted)
+        except Exception as error:
+            done(self._failed(call, error))
+
+    def _attempt(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
+        """Attempt one delivery. What came of it is remembered before the sender hears of it.
 
         A target that is known to be down is not asked: its callers would wait for nothing, and hold places meanwhile.
         """
@@ -182,6 +222,7 @@ class Calls:
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
         if not entry.circuit.admits(started):
+            self._remember(call, None)
             done(Refusal.TARGET_DOWN)
             return
 
@@ -192,13 +233,22 @@ class Calls:
                 entry.circuit.failed(ended)
             else:
                 entry.circuit.answered()
+            self._remember(call, delivery)
             done(_relayed(call, delivery))
 
         try:
             self._deliverer.begin(entry.target, end_to_end(call.headers, entry.credentials), query, body, delivered)
         except Exception as error:
             entry.circuit.answered()  # it is we who failed
+            self._remember(call, None)
             done(self._failed(call, error))
+
+    def _remember(self, call: Call, delivery: Delivery | None) -> None:
+        """Only what the target has taken counts as seen; anything else may come again."""
+        ticket, call.ticket = call.ticket, None
+        if ticket is not None:
+            taken = isinstance(delivery, Delivered) and 200 <= delivery.status < 300
+            self._guard.settle(ticket, taken=taken, now=self._clock())
 
     def settle(self, call: Call, outcome: Refusal | Reply, status: int) -> None:
         """Give back what the call held and write down what became of it, before the answer goes out.
@@ -214,6 +264,8 @@ class Calls:
             self._journal.accepted(call.entry, now, call.held, call.key_id)
         elif call.reason == HANDSHAKE:
             self._journal.greeted(call.entry, now, call.held, call.key_id)
+        elif call.reason == DUPLICATE:
+            self._journal.repeated(call.entry, now, call.held, call.key_id)
         else:
             self._journal.refused(call.entry, call.reason, now, call.held, call.key_id, call.where, call.skew)
         if self._on_call is not None:

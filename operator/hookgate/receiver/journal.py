@@ -55,13 +55,17 @@ class Histogram:
 class Page:
     """One endpoint. ``refused`` counts by reason; ``keys`` has the minute (unix seconds) of each key's last use."""
 
-    __slots__ = ("accepted", "body_bytes", "greeted", "keys", "last_accepted", "name", "namespace", "refused", "ring")
+    __slots__ = (
+        "accepted", "body_bytes", "greeted", "keys", "last_accepted", "name", "namespace", "refused", "repeated",
+        "ring",
+    )  # fmt: skip
 
     def __init__(self, namespace: str, name: str) -> None:
         """Start empty."""
         self.namespace, self.name = namespace, name
         self.accepted = 0
         self.greeted = 0
+        self.repeated = 0
         self.refused: dict[str, int] = {}
         self.body_bytes = 0
         self.last_accepted: float | None = None
@@ -123,6 +127,14 @@ class Journal:
         """Note a handshake that was answered here: neither accepted nor refused."""
         page = self._pages.get(endpoint.uid) or self._open(endpoint)
         page.greeted += 1
+        page.body_bytes += size
+        if key_id is not None:
+            page.used(key_id, now)
+
+    def repeated(self, endpoint: Served, now: float, size: int, key_id: str | None) -> None:
+        """Note a call that the target has taken before: answered here, neither accepted again nor refused."""
+        page = self._pages.get(endpoint.uid) or self._open(endpoint)
+        page.repeated += 1
         page.body_bytes += size
         if key_id is not None:
             page.used(key_id, now)

@@ -23,10 +23,11 @@ from hookgate import __version__
 from hookgate.receiver.edge import Bound
 from hookgate.receiver.journal import Histogram, Journal, Page
 from hookgate.receiver.load import Load
+from hookgate.receiver.replay import Memory
 from hookgate.receiver.table import BindingTable
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
-ACCEPTED, HANDSHAKE = "accepted", "handshake"
+ACCEPTED, HANDSHAKE, DUPLICATE = "accepted", "handshake", "duplicate"
 _ENDPOINT = ("namespace", "name")
 _SAMPLES_IN_ONE_GO = 50
 _PAUSE_SECONDS = 0.00005
@@ -39,6 +40,7 @@ class Sources:
     table: BindingTable
     journal: Journal
     load: Load
+    memory: Memory
     edge_rejected: Mapping[Bound, int]
 
 
@@ -71,6 +73,7 @@ class _Collector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _of_calls(self._pages)
         yield from _of_edge(self._sources)
+        yield from _of_memory(self._sources.memory)
         yield from _of_table(self._sources.table, self._now)
         build = GaugeMetricFamily("hookgate_build_info", "Always 1.", labels=("version",))
         build.add_metric((__version__,), 1)
@@ -81,7 +84,12 @@ def _of_calls(pages: list[Page]) -> Iterator[Metric]:
     outcomes: dict[tuple[str, ...], int] = {}
     body_bytes: dict[tuple[str, ...], int] = {}
     for page in pages:
-        told = [(ACCEPTED, page.accepted), (HANDSHAKE, page.greeted), *list(page.refused.items())]
+        told = [
+            (ACCEPTED, page.accepted),
+            (HANDSHAKE, page.greeted),
+            (DUPLICATE, page.repeated),
+            *list(page.refused.items()),
+        ]
         for reason, count in told:
             key = (page.namespace, page.name, str(reason))
             if count:
@@ -91,7 +99,7 @@ def _of_calls(pages: list[Page]) -> Iterator[Metric]:
             body_bytes[place] = body_bytes.get(place, 0) + page.body_bytes
     yield _counter(
         "hookgate_receiver_calls",
-        "Calls by endpoint and by what became of them: accepted, handshake, or the reason for the refusal.",
+        "Calls by endpoint and by what became of them: accepted, handshake, duplicate, or the reason for the refusal.",
         (*_ENDPOINT, "outcome"),
         outcomes,
     )
@@ -115,6 +123,23 @@ def _of_edge(sources: Sources) -> Iterator[Metric]:
         "Calls and connections that were turned away, by the limit that they met.",
         ("limit",),
         {(str(limit),): count for limit, count in (*load.rejected.items(), *sources.edge_rejected.items())},
+    )
+
+
+def _of_memory(memory: Memory) -> Iterator[Metric]:
+    yield GaugeMetricFamily("hookgate_receiver_replay_marks", "Marks of calls that are remembered.", value=len(memory))
+    counts = memory.counts
+    yield _counter(
+        "hookgate_receiver_replay",
+        "What was found when a call was looked for among those before: the same one, seen or in flight; no room for it "
+        "(full), or room by giving up an older one (evicted).",
+        ("found",),
+        {
+            ("seen",): counts.repeated,
+            ("in-flight",): counts.in_flight,
+            ("full",): counts.full,
+            ("evicted",): counts.evicted,
+        },
     )
 
 

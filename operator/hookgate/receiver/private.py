@@ -102,6 +102,7 @@ def told(page: Page) -> dict[str, Any]:
     return {
         "accepted": page.accepted,
         "refused": page.refused,
+        "repeated": page.repeated,
         "lastAccepted": page.last_accepted,
         "lastRefused": {"time": last.at, "reason": last.reason} if last else None,
         "keys": page.keys,

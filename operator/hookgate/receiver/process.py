@@ -18,12 +18,14 @@ import uvicorn
 from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
+from hookgate.receiver.guard import Guard
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.lean.listener import Listener
 from hookgate.receiver.load import Load
 from hookgate.receiver.metrics import Metrics, Sources
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
+from hookgate.receiver.replay import Memory
 from hookgate.receiver.server import PublicApp
 from hookgate.receiver.settings import Edge, ReceiverSettings
 from hookgate.receiver.source import BindingSource
@@ -83,6 +85,7 @@ class Receiver:
             max_per_endpoint=settings.max_in_flight_per_endpoint,
             max_bytes=settings.max_held_bytes,
         )
+        self.memory = Memory(self.table, most=settings.replay_marks, most_each=settings.replay_marks_each)
         self.ports: tuple[int, int] = (settings.port, settings.private_port)
         self._source, self._on_call, self._deliverer = source, on_call, deliverer
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
@@ -128,10 +131,13 @@ class Receiver:
             max_body_bytes=settings.max_body_bytes,
             on_call=self._on_call,
             journal=self.journal,
+            guard=Guard(self.memory),
         )
         rejected = no_rejections()
         public = self._edge(calls, rejected)
-        sources = Sources(table=self.table, journal=self.journal, load=self.load, edge_rejected=rejected)
+        sources = Sources(
+            table=self.table, journal=self.journal, load=self.load, memory=self.memory, edge_rejected=rejected
+        )
         private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
         private = _Server(_config(private_app, _PRIVATE_BOUNDS, settings.keep_alive, 1))
         feeding = asyncio.create_task(_feed(self._source, self.table))

@@ -48,6 +48,8 @@ class Refusal(StrEnum):
     OVERLOAD = "overload"
     BUSY = "endpoint-busy"
     TARGET_DOWN = "target-down"
+    IN_FLIGHT = "in-flight"
+    REPLAY_STORE = "replay-store"
     TARGET_FAILED = "target-failed"
     TARGET_TIMEOUT = "target-timeout"
     INTERNAL = "internal"
@@ -110,10 +112,15 @@ _REPLIES = {
     Refusal.OVERLOAD: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.BUSY: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.TARGET_DOWN: _constant(503, "unavailable", *_RETRY_SOON),
+    Refusal.IN_FLIGHT: _constant(503, "unavailable", *_RETRY_SOON),
+    Refusal.REPLAY_STORE: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.TARGET_FAILED: _constant(502, "bad gateway"),
     Refusal.TARGET_TIMEOUT: _constant(504, "gateway timeout"),
     Refusal.INTERNAL: _constant(500, "internal error"),
 }
+_ALREADY = b'{"status":"already delivered"}\n'
+#: For a call that the target has taken before, unless the scheme has words of its own for success.
+ALREADY: Final = Reply(status=200, headers=(*_COMMON, (b"content-length", b"%d" % len(_ALREADY))), body=_ALREADY)
 _CLOSE = (b"connection", b"close")
 _CLOSING_REPLIES = {
     refusal: Reply(status=reply.status, headers=(*reply.headers, _CLOSE), body=reply.body)

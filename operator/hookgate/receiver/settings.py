@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hookgate.receiver.edge import Bounds
+from hookgate.receiver.replay import MARKS, MARKS_EACH
 
 
 class Edge(StrEnum):
@@ -24,6 +25,8 @@ class ReceiverSettings:
     On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
     balancers need to hear of it), and calls in flight have ``grace`` to end.
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
+    ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
+    thousand take about 0.3 MB.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
     """
 
@@ -40,6 +43,8 @@ class ReceiverSettings:
     keep_alive: int = 75
     drain_delay: float = 5.0
     grace: int = 30
+    replay_marks: int = MARKS
+    replay_marks_each: int = MARKS_EACH
     loopback_targets: bool = False
     edge: Edge = Edge.LEAN
     bounds: Bounds = field(default_factory=Bounds)

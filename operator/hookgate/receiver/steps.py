@@ -25,6 +25,7 @@ class Step(StrEnum):
     BODY = "body"
     CONFIGURATION = "configuration"
     AUTHENTICITY = "authenticity"
+    REPLAY = "replay"
     TARGET = "target"
     RECEIVER = "receiver"
 
@@ -43,6 +44,8 @@ _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.OVERLOAD: Step.LOAD,
     Refusal.BUSY: Step.LOAD,
     Refusal.TARGET_DOWN: Step.TARGET,
+    Refusal.IN_FLIGHT: Step.REPLAY,
+    Refusal.REPLAY_STORE: Step.REPLAY,
     Refusal.TARGET_FAILED: Step.TARGET,
     Refusal.TARGET_TIMEOUT: Step.TARGET,
     Refusal.INTERNAL: Step.RECEIVER,

@@ -19,6 +19,7 @@ from hookgate.receiver.circuit import Circuit
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, Reply, inactive, succeed
 from hookgate.scheme.handshake import Handshake, compile_handshake
+from hookgate.scheme.replay import Marker, compile_marker
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.verify import compile_verifier, credential_headers
 from hookgate.scheme.ways import credential_in_query, success_responses
@@ -50,7 +51,8 @@ class Entry:
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
     before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
     health; it outlives a change of the binding that leaves the target alone. ``successes`` are answers in place of a
-    target's 2xx, by the id of the key that verified the call.
+    target's 2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by when it
+    comes again; None where that does not matter. ``replay_required``: no call goes unremembered.
     """
 
     uid: str
@@ -63,6 +65,8 @@ class Entry:
     verify: Verifier | None = None
     handshake: Handshake | None = None
     successes: Mapping[str | None, Reply] = field(default_factory=dict)
+    marker: Marker | None = None
+    replay_required: bool = False
     target: Target | None = None
     credentials: frozenset[bytes] = frozenset()
     credential_in_query: bool = False
@@ -126,6 +130,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
         handshake = compile_handshake(binding.auth, binding.keys)
         successes = success_responses(binding.auth, binding.keys)
+        marker = compile_marker(binding.auth, binding.keys, binding.replay, nonce=binding.nonce)
         credentials = credential_headers(binding.auth)
         in_query = credential_in_query(binding.auth)
     except Exception as error:
@@ -136,6 +141,8 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         verify=verify,
         handshake=handshake,
         successes={key_id: succeed(wanted) for key_id, wanted in successes.items()},
+        marker=marker,
+        replay_required=binding.replay.required,
         target=target,
         credentials=credentials,
         credential_in_query=in_query,
