@@ -38,7 +38,7 @@ HMAC = {
 TOKEN = {"type": "token", "header": "X-Token"}
 SECRET = b"a secret of the tests, 32 bytes."
 OK = b"HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\ntaken"
-_WAIT = 10.0
+_WAIT = 60.0
 _numbers = itertools.count(1)
 
 
@@ -307,6 +307,17 @@ def read_answer(connection: socket.socket, *, head: bool = False) -> Answer:
     while len(body) < length:
         body += connection.recv(length - len(body))
     return Answer(int(line.split(" ")[1]), headers, body, raw + body)
+
+
+def everything(house: House, raw: bytes) -> bytes:
+    """Send bytes on a connection of their own and return all that comes back until it ends."""
+    came = b""
+    with house.connect() as connection, contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(raw)
+        while piece := connection.recv(65_536):
+            came += piece
+    return came
 
 
 def ended(connection: socket.socket) -> bool:

@@ -8,13 +8,13 @@ for whoever asks, before any path is looked up. This module may not know endpoin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 Scope = Mapping[str, Any]
@@ -51,8 +51,22 @@ def no_rejections() -> dict[Bound, int]:
     return dict.fromkeys(Bound, 0)
 
 
+def odd(target: bytes) -> bool:
+    """Tell whether a request's target has a fragment, which no request has: some readers drop it, and some do not."""
+    return b"#" in target
+
+
+def speaks(version: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a head is one of HTTP/1.1 or 1.0 as these versions are defined.
+
+    The parser knows 0.9 and 2.0 by name and reads them as if they were 1.1, and takes a coding from a sender of 1.0,
+    which other readers pass over (RFC 9112, 6.1). Names are lower-case.
+    """
+    return version == "1.1" or (version == "1.0" and all(name != b"transfer-encoding" for name, _ in headers))
+
+
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into a 400 and the end
-    """A head that is not taken: too large, or asking to leave HTTP/1.1."""
+    """A head that is not taken: too large, of another version, or asking to leave HTTP/1.1."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -76,6 +90,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._raw_bytes = self._body_bytes = 0
         self._began = False
+        #: The call that is being answered: uvicorn's own ``cycle`` is the last one that came, which may wait behind it.
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
@@ -89,12 +105,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline with the connection."""
         self._disarm()
+        self._leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then see whether a head is left unfinished."""
         super().data_received(data)
-        if self._in_head and self._in_message and not self.transport.is_closing():
+        if self.transport.is_closing():
+            self._leave()
+            return
+        if self._in_head and self._in_message:
             # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished, but not
             # those of the piece that it began in, which may belong to earlier requests.
             self._head_bytes += 0 if self._began else len(data)
@@ -122,6 +142,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         """Count the request line."""
         self._count(len(url))
+        if odd(url):
+            raise Refused
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -136,11 +158,13 @@ class BoundedProtocol(HttpToolsProtocol):
         An offer to upgrade could be ignored, were it not that the parser takes what follows for the other protocol:
         the body would be lost and its bytes read as the next request.
         """
-        if self.parser.should_upgrade():
+        if self.parser.should_upgrade() or not speaks(self.parser.get_http_version(), self.headers):
             raise Refused
         self._in_head = False
         self._disarm()
         super().on_headers_complete()
+        if not self.pipeline:
+            self._running = self.cycle
 
     def on_body(self, body: bytes) -> None:
         """Count what is no framing."""
@@ -158,6 +182,12 @@ class BoundedProtocol(HttpToolsProtocol):
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next call, if one has come already."""
+        waiting = self.pipeline[-1][0] if self.pipeline else None
+        super().on_response_complete()
+        self._running = waiting
 
     @property
     def _waiting(self) -> bool:
@@ -193,6 +223,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = None
         if self.transport is not None and not self.transport.is_closing():
             self.transport.close()
+            self._leave()
+
+    def _leave(self) -> None:
+        """Answer no more on a connection that was ended while a call was under way: writing to it would be an error."""
+        if self._running is not None:
+            self._running.disconnected = True
 
 
 def protocol_factory(bounds: Bounds, rejected: dict[Bound, int] | None = None) -> type[asyncio.Protocol]:

@@ -16,7 +16,7 @@ from typing import Any, cast
 import httptools
 
 from hookgate.receiver.calls import Call, Calls, ends_soon
-from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, Bounds
+from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, Bounds, odd, speaks
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Request
 from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, Clock, head
 from hookgate.receiver.respond import Refusal, Reply
@@ -24,7 +24,7 @@ from hookgate.receiver.server import LINGER_BYTES, LINGER_SECONDS
 
 
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
-    """A head that is not taken: too large, or asking to leave HTTP/1.1."""
+    """A head that is not taken: too large, of another version, or asking to leave HTTP/1.1."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,7 +158,8 @@ class Connection(asyncio.Protocol):
         body would be lost and its bytes read as the next request.
         """
         parser, headers, target = self._parser, self._headers, self._target
-        if parser.should_upgrade():
+        version = parser.get_http_version()
+        if parser.should_upgrade() or odd(target) or (version != "1.1" and not speaks(version, headers)):
             raise Refused
         if self._tail >= 0 or self._chunk + HEADER_OVERHEAD * len(headers) > self._shared.bounds.head_bytes:
             size = len(target) + sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in headers)
@@ -170,7 +171,7 @@ class Connection(asyncio.Protocol):
         else:
             url: Any = httptools.parse_url(target)  # its types do not tell that parts may be None
             path, query = url.path or b"/", url.query or b""
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        keep_alive = parser.should_keep_alive() and version != "1.0"
         self._incoming = request = Request(parser.get_method(), path, query, headers, keep_alive)
         if self._linger is not None:
             request.state = ANSWERED
