@@ -84,6 +84,18 @@ def _kubernetes(version: str, folder: str, *, from_assets: bool = False) -> Fami
 
 FAMILIES: Mapping[str, Family] = {
     "kubernetes": _kubernetes("v1.35.4", "kubernetes", from_assets=True),
+    "helm": Family(
+        folder="helm",
+        version="v4.3.1",
+        programs={"helm": "helm.sh/helm/v4/cmd/helm"},
+        variables={"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
+    ),
+    "actionlint": Family(
+        folder="actionlint",
+        version="v1.7.12",
+        programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+        variables={},
+    ),
 }
 """To add one: a folder with go.mod, go.sum and tools.go under MODULES, and a line here."""
 
