@@ -16,12 +16,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := .ci/requirements.lock
 RUNTIME_LOCK := .ci/runtime.lock
+COMPILE_LOCK := .ci/compile.lock
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test bench bench-operator faults lint format lock clean
+.PHONY: help demo test bench bench-operator faults chart lint format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,14 +39,18 @@ faults: $(VENV)/.dev ## Do the operator every harm there is a test for and print
 bench: $(VENV)/.dev ## Measure the receiver beside Go, nginx and webhook, in ten minutes (BENCH_ARGS=...)
 	@$(BIN)/python -m tests.bench.receiver $(BENCH_ARGS)
 
-lint: $(VENV)/.dev ## Check style and types
+lint: $(VENV)/.dev ## Check style and types, and that the chart's copies are up to date
 	@$(BIN)/ruff check --output-format=concise .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python .ci/chart.py --check
 
 format: $(VENV)/.dev ## Rewrite the code in the house's style
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+chart: $(VENV)/.dev ## Bring the chart's copies of the definition, the roles and the schema up to date
+	@$(BIN)/python .ci/chart.py
 
 bench-operator: $(VENV)/.dev ## Measure the operator on a real API server (BENCH_ARGS=...)
 	@$(BIN)/python -m tests.bench.operator $(BENCH_ARGS)
@@ -55,6 +60,8 @@ lock: $(BIN)/python ## Renew the pinned dependencies
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) --upgrade --extra dev --output-file $(LOCK) pyproject.toml
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) --upgrade --extra all --constraint $(LOCK) \
 		--output-file $(RUNTIME_LOCK) pyproject.toml
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) --upgrade --group compile --constraint $(LOCK) \
+		--output-file $(COMPILE_LOCK)
 
 clean: ## Remove everything that make and the tools made
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
