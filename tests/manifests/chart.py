@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 
 from tests.cluster import binaries
-from tests.manifests.render import ROOT, Object
+from tests.manifests.render import ROOT, Object, documents
 
 CHART = ROOT / "manifests" / "chart"
 SYSTEM = "hookgate-system"
@@ -49,7 +49,7 @@ def template(values: dict[str, Any] | None = None, *, namespace: str = SYSTEM, c
     """Every object that the chart yields for these values, hooks included."""
     done = _template(values, namespace, chart)
     assert done.returncode == 0, done.stderr
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+    return documents(done.stdout)
 
 
 def refusal(values: dict[str, Any]) -> str:

@@ -24,6 +24,18 @@ COMPONENTS = ROOT / "manifests" / "components"
 Object = dict[str, Any]
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads what Go writes: a plain "=" is text there, and has a meaning that nobody uses in YAML 1.1."""
+
+
+yaml.add_constructor("tag:yaml.org,2002:value", lambda loader, node: str(node.value), _Loader)
+
+
+def documents(text: str) -> list[Object]:
+    """Every object in a stream of YAML that kubectl or helm wrote."""
+    return [obj for obj in yaml.load_all(text, Loader=_Loader) if obj]
+
+
 @cache
 def kubectl() -> str:
     """The kubectl on PATH, else the one built for the tests. Raises binaries.Unavailable."""
@@ -36,7 +48,7 @@ def render(folder: Path) -> list[Object]:
         [kubectl(), "kustomize", str(folder)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stderr == ""
-    return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+    return documents(done.stdout)
 
 
 def overlay(folder: Path, *, components: Iterable[Path] = ()) -> list[Object]:
