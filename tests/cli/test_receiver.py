@@ -52,10 +52,32 @@ def test_what_is_missing_is_told_in_one_line(
 
 
 def test_an_operator_without_its_configuration_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line, exit code 1."""
+    """One line, and exit code 2: the input is wrong."""
     missing = str(tmp_path / "hookgate.yaml")
-    assert main(["operator", "--config", missing]) == 1
+    assert main(["operator", "--config", missing]) == 2
     assert capsys.readouterr().err == f"hookgate: {missing}: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("held", "told"), [(b"hosts: [", "line 1"), (b"hosts: \xff", "not UTF-8")])
+def test_an_operator_with_a_wrong_configuration_says_so(
+    held: bytes, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file and the place in it, and exit code 2."""
+    config = tmp_path / "hookgate.yaml"
+    config.write_bytes(held)
+    assert main(["operator", "--config", str(config)]) == 2
+    assert capsys.readouterr().err.startswith(f"hookgate: {config}: {told}")
+
+
+def test_an_operator_without_a_kubeconfig_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 2, too: the option names no way to a cluster."""
+    monkeypatch.setenv("KUBECONFIG", "")  # the operator sets it for its own process, which here is not its own
+    config, missing = tmp_path / "hookgate.yaml", tmp_path / "kubeconfig"
+    config.write_text("apiVersion: config.hookgate.dev/v1alpha1\nkind: HookgateConfiguration\n")
+    assert main(["operator", "--config", str(config), "--kubeconfig", str(missing)]) == 2
+    assert str(missing) in capsys.readouterr().err
 
 
 def _status(port: int, method: str, path: str) -> int:

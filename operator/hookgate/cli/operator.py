@@ -11,7 +11,7 @@ from pathlib import Path
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
 from hookgate.control.operator import Options, run_operator
-from hookgate.control.preflight import CannotRun
+from hookgate.control.preflight import CannotRun, WrongInput
 from hookgate.kube.lease import Timing
 from hookgate.model import grammar
 
@@ -41,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     except CannotRun as error:
-        raise Stop(Exit.REFUSED, str(error)) from None
+        code = Exit.USAGE if isinstance(error, WrongInput) else Exit.REFUSED
+        raise Stop(code, str(error)) from None
     return Exit.DONE
 
 

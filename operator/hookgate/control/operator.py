@@ -32,7 +32,7 @@ from hookgate.control.jwks import KeySets
 from hookgate.control.metrics import Sources, render
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
-from hookgate.control.preflight import CannotRun, explain
+from hookgate.control.preflight import CannotRun, WrongInput, explain
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
@@ -78,7 +78,7 @@ class Options:
 
 
 async def run_operator(options: Options) -> None:
-    """Run until SIGTERM or SIGINT. Raises `CannotRun` with one clear line."""
+    """Run until SIGTERM or SIGINT. Raises `CannotRun` with one clear line, `WrongInput` for what the options name."""
     if options.kubeconfig:
         os.environ["KUBECONFIG"] = options.kubeconfig  # kopf finds its own way and must end at the same server
     try:
@@ -89,6 +89,8 @@ async def run_operator(options: Options) -> None:
         raise _told(_first_of(group)) from None
     except (InvalidConfig, ClusterConfigError, OSError) as error:
         raise _told(error) from None
+    except UnicodeDecodeError:
+        raise WrongInput(f"{options.config}: not UTF-8") from None
 
 
 class _Operator:
@@ -308,9 +310,11 @@ def _spare_collector() -> None:
 
 def _told(error: Exception) -> Exception:
     """Return what ended the process as one clear line; an unforeseen error stays what it is."""
+    if isinstance(error, OSError) and error.filename:
+        return WrongInput(f"{error.filename}: {error.strerror or error}")
     if isinstance(error, OSError):
-        return CannotRun(f"{error.filename or 'cannot listen or read'}: {error.strerror or error}")
-    return CannotRun(str(error)) if isinstance(error, InvalidConfig | ClusterConfigError) else error
+        return CannotRun(f"cannot listen or read: {error.strerror or error}")
+    return WrongInput(str(error)) if isinstance(error, InvalidConfig | ClusterConfigError) else error
 
 
 def _first_of(group: ExceptionGroup[Exception]) -> Exception:

@@ -13,6 +13,10 @@ class CannotRun(Exception):  # noqa: N818 -- what it says
     """The operator cannot do its work; the text says why and what to do."""
 
 
+class WrongInput(CannotRun):
+    """Nor could it anywhere else: what it was given to read is missing or wrong."""
+
+
 def explain(error: ApiError, resource: Resource) -> None:
     """Raise `CannotRun` for a failure that waiting does not mend; return for all others."""
     plural = f"{resource.plural}.{resource.group}" if resource.group else resource.plural
