@@ -186,6 +186,25 @@ def test_it_is_idle_when_nothing_waits_or_runs() -> None:
     assert told == [True, False, True]
 
 
+@pytest.mark.parametrize("ticks", range(6))
+def test_a_queue_that_is_cancelled_at_the_moment_something_comes_ends(ticks: int) -> None:
+    """Whichever of the two its wait hears of first: an operator that has lost its lease must not live on."""
+
+    async def scene() -> None:
+        queue = Queue(Work(), workers=1, jitter=lambda: 0.0)
+        running = asyncio.create_task(queue.run())
+        queue.add_after(A, 1000)
+        await asyncio.sleep(1)
+        queue.add_after(B, 500)
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait((running,), timeout=100)
+        assert running.cancelled()
+
+    run(scene())
+
+
 # Standing still -------------------------------------------------------------------------------------------------------
 
 

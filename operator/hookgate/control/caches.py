@@ -130,4 +130,5 @@ async def _filled(watched: Sequence[_Watched], stop: asyncio.Event) -> None:
             if failure is not None and (refused is None or loop.time() - refused > REFUSAL_PATIENCE):
                 explain(failure, resource)
             with suppress(TimeoutError):
-                await asyncio.wait_for(reflector.synced.wait(), _INTERVAL)
+                async with asyncio.timeout(_INTERVAL):
+                    await reflector.synced.wait()

@@ -173,7 +173,8 @@ class Endpoints:
 
     async def _sleep(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
 
 
 def _uids(manifests: Collection[Object]) -> set[str]:

@@ -7,6 +7,7 @@ is worked on once more afterwards; a key that is added twice is worked on once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import logging
@@ -159,10 +160,9 @@ class Queue:
                     del self._due[request]
                     self.add(request)
             pause = self._heap[0][0] - loop.time() if self._heap else None
-            try:
-                await asyncio.wait_for(self._wake.wait(), pause)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
 
 
 def _where(error: BaseException) -> str:
