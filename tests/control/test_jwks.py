@@ -34,6 +34,8 @@ class Issuer:
         self.url, self.trust = url, trust
         self.seen: list[str] = []
         self.answers: dict[str, web.Response] = {}
+        #: What is asked below /silent is answered when this is set.
+        self.speaks = asyncio.Event()
         self.discovers()
         self.has(key_set())
 
@@ -46,6 +48,8 @@ class Issuer:
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.seen.append(request.path)
+        if request.path.startswith("/silent"):
+            await self.speaks.wait()
         found = self.answers.get(request.path, web.Response(status=404))
         return web.Response(body=found.body, status=found.status, headers=found.headers)
 
@@ -71,6 +75,7 @@ async def issuer(folder: Path) -> AsyncIterator[Issuer]:
     try:
         yield found[0]
     finally:
+        found[0].speaks.set()
         await runner.cleanup()
 
 
@@ -166,6 +171,43 @@ def test_the_last_good_keys_are_kept_through_an_outage(tmp_path: Path) -> None:
             origin.has(key_set())
             await at_work.later(jwks.RETRY * 2)
             assert await at_work.until(lambda now: now.problem is None, "the end of the outage") == good
+
+    run(story())
+
+
+def test_issuers_that_do_not_answer_keep_other_namespaces_waiting_for_nothing(tmp_path: Path) -> None:
+    """However many of them a namespace names, and although it named them first."""
+
+    async def story() -> None:
+        async with fetching(tmp_path) as (origin, at_work):
+            for number in range(40):
+                silent = KeySet(issuer="https://elsewhere.example", url=f"{origin.url}/silent/{number}")
+                at_work.sets.published(silent, Request("team-b", f"ci-{number}"))
+            await eventually(lambda: origin.seen, "the first of them")
+            await at_work.until(lambda now: now.value, "the key set")
+            assert len([path for path in origin.seen if path.startswith("/silent")]) == 2
+            origin.speaks.set()
+            await eventually(lambda: len(origin.seen) == 42, "all of them")
+
+    run(story())
+
+
+def test_namespaces_take_turns_where_places_are_few(tmp_path: Path) -> None:
+    """A newcomer is next when a place is free, before those that had theirs."""
+
+    async def story() -> None:
+        async with fetching(tmp_path) as (origin, at_work):
+            for team in range(10):
+                for number in range(10):
+                    silent = KeySet(issuer="https://elsewhere.example", url=f"{origin.url}/silent/{team}/{number}")
+                    at_work.sets.published(silent, Request(f"team-{team}", f"ci-{number}"))
+            await eventually(lambda: len(origin.seen) == 16, "every place to be taken")
+            teams = [path.split("/")[2] for path in origin.seen]
+            assert {teams.count(str(team)) for team in range(10)} == {1, 2}
+            at_work.known()
+            origin.speaks.set()
+            await at_work.until(lambda now: now.value, "the key set")
+            assert len(origin.seen) < 100
 
     run(story())
 

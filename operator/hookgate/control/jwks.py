@@ -8,11 +8,13 @@ that issuer. This module may not know what a token is; `hookgate.scheme.jwt` rea
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import socket
 import ssl
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -37,7 +39,9 @@ FORGET = 3_600.0
 _DISCOVERY = "/.well-known/openid-configuration"
 _SECONDS = 10.0
 _MAX_BYTES = 262_144
-_AT_ONCE = 8
+#: How many are fetched at a time, in all and for one namespace: an issuer that does not answer takes its place for a
+#: while, and whoever names many of those shall wait for themselves.
+_AT_ONCE, _FOR_ONE = 16, 2
 
 
 class _NotFetched(Exception):  # noqa: N818 -- what happened
@@ -73,6 +77,10 @@ class KeySets:
         self._wake, self._private, self._clock, self._jitter = wake, private, clock, jitter
         self._tls = tls or ssl.create_default_context()
         self._entries: dict[KeySet, _Entry] = {}
+        #: What is being fetched now, and the namespace that each is fetched for.
+        self._fetching: dict[KeySet, str] = {}
+        #: When each namespace had its last turn, as a running number.
+        self._turns: dict[str, int] = {}
         self._asked = asyncio.Event()
 
     def published(self, key_set: KeySet, request: Request) -> Published:
@@ -87,20 +95,47 @@ class KeySets:
 
     async def run(self) -> None:
         """Fetch what is due, for ever."""
-        async with _session(self._tls, public=True) as public, _session(self._tls, public=False) as anywhere:
+        async with (
+            _session(self._tls, public=True) as public,
+            _session(self._tls, public=False) as anywhere,
+            asyncio.TaskGroup() as group,
+        ):
             while True:
                 self._asked.clear()
                 now = self._clock()
                 self._tidy(now)
-                due = [key_set for key_set, entry in self._entries.items() if entry.due <= now][:_AT_ONCE]
-                if due:
-                    await asyncio.gather(*(self._refresh(key_set, public, anywhere) for key_set in due))
-                else:
-                    await self._rest(now)
+                for key_set in self._take_turns(now):
+                    group.create_task(self._refresh(key_set, public, anywhere))
+                await self._rest(now)
+
+    def _take_turns(self, now: float) -> list[KeySet]:
+        """Choose what to fetch in the free places: the namespace that has fewest, then whose turn is longest ago."""
+        waiting: dict[str, list[KeySet]] = {}
+        for key_set, entry in self._entries.items():
+            if entry.due <= now and key_set not in self._fetching:
+                for namespace in {request.namespace for request in entry.users}:
+                    waiting.setdefault(namespace, []).append(key_set)
+        taken: list[KeySet] = []
+        held = Counter(self._fetching.values())
+        while waiting and len(self._fetching) < _AT_ONCE:
+            namespace = min(waiting, key=lambda each: (held[each], self._turns.get(each, 0)))
+            if held[namespace] >= _FOR_ONE:
+                break
+            key_set = waiting[namespace].pop(0)
+            if not waiting[namespace]:
+                del waiting[namespace]
+            if key_set not in self._fetching:  # another namespace that waits for the same one may have had it
+                self._fetching[key_set] = namespace
+                self._turns[namespace] = max(self._turns.values(), default=0) + 1
+                held[namespace] += 1
+                taken.append(key_set)
+        return taken
 
     def _tidy(self, now: float) -> None:
         """Forget what nobody needs any more; who still needs it says so when it is looked at."""
         self._entries = {key_set: e for key_set, e in self._entries.items() if now - e.asked < FORGET}
+        known = {request.namespace for entry in self._entries.values() for request in entry.users}
+        self._turns = {namespace: turn for namespace, turn in self._turns.items() if namespace in known}
         for entry in self._entries.values():
             if now - entry.asked > FORGET / 2 and not entry.reminded:
                 entry.reminded = True
@@ -111,12 +146,11 @@ class KeySets:
             self._wake(request)
 
     async def _rest(self, now: float) -> None:
-        """Wait until something is due or asked for."""
-        pause = min((entry.due - now for entry in self._entries.values()), default=FORGET)
-        try:
-            await asyncio.wait_for(self._asked.wait(), pause)
-        except TimeoutError:
-            return
+        """Wait until something is due, asked for or done. What is due already waits for a place."""
+        pause = min((entry.due - now for entry in self._entries.values() if entry.due > now), default=FORGET)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._asked.wait()
 
     async def _refresh(self, key_set: KeySet, public: aiohttp.ClientSession, anywhere: aiohttp.ClientSession) -> None:
         def session_for(url: str) -> aiohttp.ClientSession:
@@ -130,6 +164,8 @@ class KeySets:
             entry.found, entry.failures = Published(value=before.value, problem=str(error)), entry.failures + 1
         pause = min(REFRESH, RETRY * 2 ** (entry.failures - 1)) if entry.failures else REFRESH
         entry.due = self._clock() + pause * (0.9 + 0.2 * self._jitter())
+        del self._fetching[key_set]
+        self._asked.set()
         if entry.found != before:
             self._wake_users(entry)
 
