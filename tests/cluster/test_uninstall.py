@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from hookgate.cli.main import main
 from tests.cluster.calls import github
-from tests.cluster.plane import GATEWAY_HOST
+from tests.cluster.plane import GATEWAY_HOST, SYSTEM, Plane
 from tests.cluster.team import Team, condition
 
 Run = Callable[..., tuple[int, str, str]]
@@ -91,6 +92,61 @@ def test_what_is_to_be_retained_is_retained(run: Run, team: Team) -> None:
     assert kept is not None
     assert kept["metadata"]["labels"]["hookgate.dev/role"] == "retained"
     assert team.connection("push") == told
+
+
+def test_of_the_whole_cluster_nothing_stays_that_leads_anywhere(run: Run, team: Team) -> None:
+    """Orphans included; so the definition of endpoints itself can be deleted."""
+    plane = team.plane
+    rehouse(plane)
+    endpoint = team.created("push")
+    orphan = team.created("orphan")
+    plane.operator.end(signal.SIGTERM)
+    plane.admin.merge("WebhookEndpoint", team.namespace, "orphan", {"metadata": {"finalizers": None}})
+    team.delete("orphan")
+    team.gone("orphan")
+    code, out, errors = run("--yes")
+    assert errors == ""
+    assert code == 0
+    assert re.search(r"^deleted \d+ objects of endpoints that were gone before$", out, re.MULTILINE)
+    assert [team.binding(each) for each in (endpoint, orphan)] == [None, None]
+    assert plane.admin.list("Ingress", SYSTEM) == []
+    assert [e for e in plane.admin.list("WebhookEndpoint", None) if e["metadata"].get("finalizers")] == []
+    assert run("--yes")[1].splitlines()[0].endswith("no URL of theirs is answered any more")
+
+
+def test_an_endpoint_that_has_outlived_its_namespace_is_told_and_keeps_nobody_else(run: Run, team: Team) -> None:
+    """An API server lets it be seen and not changed, until somebody makes the namespace anew."""
+    plane = team.plane
+    rehouse(plane)
+    endpoint, name = team.created("push"), team.namespace
+    plane.operator.end(signal.SIGTERM)
+    path = f"/api/v1/namespaces/{name}"
+    plane.admin.send("DELETE", path)
+    held = plane.admin.send("GET", path).body
+    plane.admin.send("PUT", f"{path}/finalize", {**held, "spec": {"finalizers": []}})
+    plane.wait(lambda: plane.admin.find("Namespace", None, name) is None, "the namespace to be gone")
+    assert team.get("push")["metadata"]["finalizers"]
+
+    code, _, errors = run("--yes")
+    told = f"{name}/push: cannot be freed, because the namespace no longer exists; create it, and call this again"
+    assert (code, errors) == (1, f"{told}\n")
+    assert team.binding(endpoint) is None
+    assert team.route(endpoint) is None
+
+    plane.admin.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+    assert run("--yes")[0] == 0
+    assert not [e for e in plane.admin.list("WebhookEndpoint", name) if e["metadata"].get("finalizers")]
+
+
+def rehouse(plane: Plane) -> None:
+    """Make the namespaces anew that endpoints of other tests have outlived.
+
+    When an API server has just come back, the deletion of a namespace may not know of endpoints yet.
+    """
+    for endpoint in plane.admin.list("WebhookEndpoint", None):
+        name = endpoint["metadata"]["namespace"]
+        if plane.admin.find("Namespace", None, name) is None:
+            plane.admin.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
 
 
 def test_an_endpoint_whose_deletion_waits_for_an_operator_goes(run: Run, team: Team) -> None:

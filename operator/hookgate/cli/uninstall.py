@@ -24,6 +24,13 @@ def run(options: argparse.Namespace) -> int:
     print("Their connection Secrets go with them, or make them whole again for an operator that is installed later.")
     if freed.left:
         print(f"In {options.bindings_namespace} stay, as retained or somebody else's: {', '.join(freed.left)}")
+    if freed.stranded:
+        print(
+            f"{', '.join(freed.stranded)}: cannot be freed, because the namespace no longer exists; create it, and "
+            "call this again",
+            file=sys.stderr,
+        )
+        return Exit.REFUSED
     print("Now delete what you will: endpoints, namespaces, and the rest by `kubectl delete -k manifests/base`.")
     return Exit.DONE
 

@@ -7,7 +7,7 @@ know who asks, nor how to tell people.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hookgate.control.apiserver import SELECT_BINDINGS, SELECT_CONNECTIONS, SELECT_ROUTES
@@ -48,12 +48,24 @@ class Scope:
 class Freed:
     """What was done: ``endpoints`` freed, ``swept`` objects of endpoints that were gone before. ``left`` bindings stay.
 
-    Of those the names: they are retained, or cannot be read, or belong to other namespaces.
+    Of those the names: they are retained, or cannot be read, or belong to other namespaces. ``stranded`` endpoints are
+    unreachable, too, and keep our finalizer: in a namespace that is no more nothing can be changed.
     """
 
     endpoints: int
     swept: int
     left: tuple[str, ...]
+    stranded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """One look at everything; ``bindings`` by uid."""
+
+    bindings: Mapping[str, Object]
+    routes: Sequence[Object]
+    connections: Sequence[Object]
+    endpoints: Sequence[Object]
 
 
 async def uninstall(api: Api, scope: Scope, *, identity: str, now: Callable[[], float]) -> Freed:
@@ -96,45 +108,69 @@ async def _record(api: Api, namespace: str) -> tuple[str, str]:
 
 async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
     """Free everything, looking anew where something changed or went meanwhile, as when its namespace is deleted."""
-    for _ in range(_LOOKS):
-        try:
-            return await _free_as_seen(api, scope, now)
-        except ApiError as error:
-            if not (error.conflict or error.not_found):
-                raise
+    freed: set[str] = set()
+    for looks in range(_LOOKS, -1, -1):
+        seen = await _see(api, scope)
+        stranded: list[str] = []
+        changed: ApiError | None = None
+        for manifest in seen.endpoints:
+            try:
+                await _free_one(api, scope, seen, manifest, now())
+                freed.add(uid_of(manifest))
+            except ApiError as error:
+                if not (error.conflict or error.not_found):
+                    raise
+                if error.not_found and await _has_no_namespace(api, manifest):
+                    stranded.append(f"{meta(manifest)['namespace']}/{meta(manifest)['name']}")
+                else:
+                    changed = error
+        if changed is None:
+            break
+        if not looks:
+            raise changed
         await asyncio.sleep(_INTERVAL)
-    return await _free_as_seen(api, scope, now)
+    swept = await _sweep(api, seen) if scope.namespace is None else 0
+    left, _ = await api.list(SECRETS, scope.binding_namespace, labels=LABEL_UID)
+    names = tuple(sorted(str(meta(secret)["name"]) for secret in left))
+    return Freed(endpoints=len(freed), swept=swept, left=names, stranded=tuple(sorted(stranded)))
 
 
-async def _free_as_seen(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
+async def _see(api: Api, scope: Scope) -> _Seen:
     bindings, _ = await api.list(SECRETS, scope.binding_namespace, labels=SELECT_BINDINGS)
     routes = await _routes(api, scope.system_namespace)
     connections, _ = await api.list(SECRETS, scope.namespace, labels=SELECT_CONNECTIONS)
     endpoints, _ = await api.list(WEBHOOKENDPOINTS, scope.namespace)
     held = {str(meta(secret)["name"]): secret for secret in bindings}
-    for manifest in endpoints:
-        uid = uid_of(manifest)
-        steps = freeing(
-            manifest,
-            binding=held.get(uid),
-            connections=[c for c in connections if _owner(c) == uid],
-            routes=[r for r in routes if _owner(r) == uid],
-            binding_namespace=scope.binding_namespace,
-        )
-        for step in steps:
-            await _execute(api, step)
-        if not meta(manifest).get("deletionTimestamp"):
-            await _write_status(api, manifest, now())
-    freed = {uid_of(manifest) for manifest in endpoints}
-    swept: Iterable[Step] = ()
-    if scope.namespace is None:
-        others = [secret for secret in bindings if str(meta(secret)["name"]) not in freed]
-        swept = orphans(others, [r for r in routes if _owner(r) not in freed], (), None)
-        for step in swept:
-            await _execute(api, step)
-    left, _ = await api.list(SECRETS, scope.binding_namespace, labels=LABEL_UID)
-    names = tuple(sorted(str(meta(secret)["name"]) for secret in left))
-    return Freed(endpoints=len(endpoints), swept=len(tuple(swept)), left=names)
+    return _Seen(bindings=held, routes=routes, connections=connections, endpoints=endpoints)
+
+
+async def _free_one(api: Api, scope: Scope, seen: _Seen, manifest: Object, now: float) -> None:
+    uid = uid_of(manifest)
+    steps = freeing(
+        manifest,
+        binding=seen.bindings.get(uid),
+        connections=[c for c in seen.connections if _owner(c) == uid],
+        routes=[r for r in seen.routes if _owner(r) == uid],
+        binding_namespace=scope.binding_namespace,
+    )
+    for step in steps:
+        await _execute(api, step)
+    if not meta(manifest).get("deletionTimestamp"):
+        await _write_status(api, manifest, now)
+
+
+async def _has_no_namespace(api: Api, manifest: Object) -> bool:
+    """Tell whether an endpoint has outlived its namespace, as it may after an outage: it can be seen, not changed."""
+    return await api.get(NAMESPACES, str(meta(manifest)["namespace"])) is None
+
+
+async def _sweep(api: Api, seen: _Seen) -> int:
+    """Take away what belongs to no endpoint; return how many objects that were."""
+    living = {uid_of(manifest) for manifest in seen.endpoints}
+    left = orphans(seen.bindings.values(), seen.routes, living, None)
+    for step in left:
+        await _execute(api, step)
+    return len(left)
 
 
 async def _routes(api: Api, namespace: str) -> list[Object]:
