@@ -42,6 +42,48 @@ def test_a_lost_binding_is_rebuilt_from_the_connection_secret(stage: Stage, told
     assert stage.connection() == told
 
 
+def test_secrets_within_their_overlap_are_recovered_with_their_ends(stage: Stage, told: dict[str, bytes]) -> None:
+    """The connection Secret has their values, the status their ends."""
+    stage.secret_policy(rotate="1", overlap="1h")
+    stage.settle()
+    stage.wait(600)
+    stage.secret_policy(rotate="2", overlap="1h")
+    stage.settle()
+    before = stage.binding()
+    connection = stage.connection()
+    lose_binding(stage)
+    stage.settle()
+    assert [(k.value, k.expires) for k in stage.binding().keys] == [(k.value, k.expires) for k in before.keys]
+    assert len(before.keys) == 3
+    assert stage.connection() == connection
+    assert stage.settle() == []
+    stage.wait(3000)
+    stage.settle()
+    assert len(stage.verifying()) == 2
+    stage.wait(600)
+    stage.settle()
+    assert stage.verifying() == [connection["secret"]]
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [b"", b"x" * 40, b"planted-by-somebody-with-the-rights-to\n" + b"y" * 40, b"\n"],
+    ids=["none", "another", "more", "empty"],
+)
+def test_older_secrets_that_do_not_fit_what_the_status_tells_are_not_recovered(
+    stage: Stage, told: dict[str, bytes], previous: bytes
+) -> None:
+    """Their ends would be anybody's guess. One in the place of another ends as that one did."""
+    stage.secret_policy(rotate="1", overlap="1h")
+    stage.settle()
+    (end,) = (k.expires for k in stage.binding().keys[1:])
+    lose_binding(stage)
+    stage.edit("Secret", NAME, data=encode_data({**stage.connection(), "previous-secrets": previous}))
+    stage.settle()
+    recovered = {k.value.reveal(): k.expires for k in stage.binding().keys[1:]}
+    assert recovered == ({previous: end} if previous == b"x" * 40 else {})
+
+
 def test_a_lost_binding_of_another_type_is_rebuilt_too(stage: Stage) -> None:
     stage.declare(auth={"type": "token", "token": {"header": "X-Token"}})
     stage.settle()

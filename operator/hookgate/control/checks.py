@@ -306,11 +306,15 @@ def recoverable(case: Case) -> bool:
 
 
 def recovered_keys(case: Case) -> tuple[Key, ...]:
-    """Return the current key that the connection Secret still holds."""
+    """Return the current key that the connection Secret still holds, and those that were within their overlap."""
     made, observed = case.generating, case.observed
     if made is None or case.connection is None:
         return ()
-    return keyring.recovered(case.connection, *made, observed.fresh, observed.now)
+    kind, document = made
+    first = keyring.recovered(case.connection, kind, document, observed.fresh, observed.now)
+    told = (observed.manifest.get("status") or {}).get("keys") or ()
+    older = keyring.recovered_older(case.connection, told, document, observed.fresh, observed.now)
+    return (*first, *older) if first else ()
 
 
 def told_secret(case: Case, binding: Binding) -> dict[str, bytes]:

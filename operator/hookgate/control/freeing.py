@@ -17,7 +17,7 @@ from hookgate.model.conditions import Condition, ConditionType, Truth, merge
 from hookgate.model.endpoint import FINALIZER
 
 #: Of a status all that an operator needs to make the endpoint whole again.
-_KEPT = ("observedGeneration", "url", "header", "secretName", "rotated")
+_KEPT = ("observedGeneration", "url", "header", "secretName", "rotated", "keys")
 
 
 def freeing(

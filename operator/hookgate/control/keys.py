@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from hookgate.control.objects import secret_data
@@ -108,6 +109,33 @@ def recovered(
     if check_key(document, value) is not None:
         return ()
     return (Key(id=fresh.ids[0], value=Sensitive(value), created=int(now)),)
+
+
+def recovered_older(
+    connection: Object, told: Sequence[Object], document: Mapping[str, object], fresh: Fresh, now: float
+) -> tuple[Key, ...]:
+    """Return the keys within their overlap of a binding that was lost.
+
+    Their values are in the connection Secret, when each ends only in ``told``, which is ``status.keys``. Where the two
+    do not tell of equally many there is no knowing which end is whose, and none of them verifies any more.
+    """
+    values = secret_data(connection).get("previous-secrets", b"").split(PREVIOUS_SEPARATOR)
+    ends = [int(_unix(each["expires"])) for each in told if "expires" in each]
+    if len(values) != len(ends) or any(check_key(document, value) is not None for value in values):
+        return ()
+    ids = fresh.ids[1:]
+    keys = (
+        Key(id=i, value=Sensitive(v), created=int(now), expires=e) for i, v, e in zip(ids, values, ends, strict=False)
+    )
+    return current(tuple(keys), now)
+
+
+def _unix(told: str) -> float:
+    """Read a time of a status, which its schema has checked; what is none is long ago."""
+    try:
+        return datetime.fromisoformat(told).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def previous_secrets(binding: Binding, now: float) -> bytes:
