@@ -27,6 +27,9 @@ MODULES = Path(__file__).parent / "binaries"
 
 OLDEST_GO = (1, 25)
 
+VARIABLE = "HOOKGATE_TEST_KUBERNETES"
+"""Which Kubernetes the tests run on: `newest` (the default) or `oldest`, the two ends of the supported range."""
+
 Say = Callable[[str], None]
 
 
@@ -84,6 +87,7 @@ def _kubernetes(version: str, folder: str, *, from_assets: bool = False) -> Fami
 
 FAMILIES: Mapping[str, Family] = {
     "kubernetes": _kubernetes("v1.35.4", "kubernetes", from_assets=True),
+    "kubernetes-oldest": _kubernetes("v1.31.13", "kubernetes-oldest"),
     "helm": Family(
         folder="helm",
         version="v4.3.1",
@@ -114,12 +118,21 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path.home() / ".cache" / "hookgate"
 
 
-def locate(name: str = "kubernetes", *, say: Say = say_on_stderr) -> Binaries:
-    """Every program of family `name`, built now if need be (minutes, once).
+def wanted_kubernetes(environment: Mapping[str, str] = os.environ) -> str:
+    """The family that the environment asks for. Raises Unavailable for a word that names none."""
+    names = {"newest": "kubernetes", "oldest": "kubernetes-oldest"}
+    word = environment.get(VARIABLE) or "newest"
+    if word not in names:
+        raise Unavailable(f"{VARIABLE}={word}: say {' or '.join(names)}")
+    return names[word]
+
+
+def locate(name: str | None = None, *, say: Say = say_on_stderr) -> Binaries:
+    """Every program of family `name` (default: the wanted Kubernetes), built now if need be (minutes, once).
 
     `say` gets one line before and one after each build. Raises Unavailable.
     """
-    family = FAMILIES[name]
+    family = FAMILIES[name or wanted_kubernetes()]
     if family.from_assets and (assets := os.environ.get("KUBEBUILDER_ASSETS")):
         missing = [program for program in family.programs if not _runs(Path(assets) / program)]
         if not missing:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.binaries import FAMILIES, Unavailable, wanted_kubernetes
 from tests.cluster.cluster import Cluster, ExistingCluster
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.processes import Server, Watchdog, wait_until
@@ -48,11 +49,11 @@ subjects:
 
 
 def test_the_server_is_ready_and_of_the_version_that_the_binaries_were_built_as(process_control: ControlPlane) -> None:
-    """The pinned v1.35.4, unless KUBEBUILDER_ASSETS brought another."""
+    """The pinned one of the wanted end of the range, unless KUBEBUILDER_ASSETS brought another."""
     assert process_control.request("GET", "/readyz").status == 200
     assert process_control.request("GET", "/version").json()["gitVersion"] == process_control.binaries.version
     if "KUBEBUILDER_ASSETS" not in os.environ:
-        assert process_control.binaries.version == "v1.35.4"
+        assert process_control.binaries.version == FAMILIES[wanted_kubernetes()].version
 
 
 def test_a_service_account_may_do_what_its_role_allows_and_nothing_else(control_plane: Cluster, namespace: str) -> None:
@@ -220,6 +221,14 @@ def test_without_programs_and_without_go_tests_skip_aloud_or_fail_where_a_cluste
     assert done.returncode == exit_code, done.stdout + done.stderr
     assert outcome in done.stdout
     assert "install Go 1.25 or newer, or point KUBEBUILDER_ASSETS" in (done.stdout if required else done.stderr)
+
+
+def test_a_word_that_names_no_end_of_the_range_is_told() -> None:
+    """Instead of testing on the newest and calling it the oldest."""
+    assert wanted_kubernetes({}) == "kubernetes"
+    assert wanted_kubernetes({"HOOKGATE_TEST_KUBERNETES": "oldest"}) == "kubernetes-oldest"
+    with pytest.raises(Unavailable, match="HOOKGATE_TEST_KUBERNETES=2: say newest or oldest"):
+        wanted_kubernetes({"HOOKGATE_TEST_KUBERNETES": "2"})
 
 
 def test_no_server_outlives_the_process_that_started_it(tmp_path: Path) -> None:
