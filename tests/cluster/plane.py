@@ -45,6 +45,15 @@ from hookgate.cli import main, receiver
 receiver.ReceiverSettings = partial(receiver.ReceiverSettings, loopback_targets=True)
 sys.exit(main.main())
 """
+# A container's user is a number that no file knows a name for.
+_OPERATOR = """
+import pwd, sys
+from hookgate.cli import main
+def nobody(number):
+    raise KeyError(f"getpwuid(): uid not found: {number}")
+pwd.getpwuid = nobody
+sys.exit(main.main())
+"""
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -131,7 +140,7 @@ class Plane:
         """An operator, not yet started; its log is ``name``.log."""
         health = f"127.0.0.1:{port or free_port()}"
         options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options, *more)
-        return self.program(name, "-m", "hookgate", "operator", *options)
+        return self.program(name, "-c", _OPERATOR, "operator", *options)
 
     def program(self, name: str, *arguments: object) -> Program:
         """A Python process that knows the package, not yet started; its log is ``name``.log."""

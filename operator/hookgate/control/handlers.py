@@ -50,8 +50,12 @@ async def watch_endpoints(seen: Seen, *, namespaces: Sequence[str], stop: asynci
         seen(type, dict(body))  # async only so that kopf does not hand it to a thread
 
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # Only peering would use the identity, and standalone means none. Left alone kopf asks for the user's name, and in a
+    # container the user is a number without one.
+    identity: Any = "hookgate"
     tasks = await kopf.spawn_tasks(
         registry=registry,
+        identity=identity,
         settings=_settings(),
         standalone=True,
         clusterwide=not namespaces,
