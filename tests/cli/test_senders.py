@@ -6,6 +6,7 @@ sender signs with a private key, that key is in the file and the endpoint knows 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from hookgate.cli.main import main
 from hookgate.scheme.presets import Preset, Presets
-from tests.scheme.senders import SENDERS, ed25519_key, p256_key
+from tests.scheme.kit import SETTINGS
+from tests.scheme.senders import SENDERS, SNS_MEMBERS, ed25519_key, p256_key, rsa_key
 from tests.standalone.rig import Serve, endpoint, target
 
 ALL = [found for name in Presets.builtin().names if (found := Presets.builtin().get(name)) is not None]
@@ -23,6 +25,8 @@ BODY = b'{"id": "evt_1", "type": "push"}'
 #: These sign what their bodies say at certain places, or the fields of a form.
 BODIES = {
     "adyen": SENDERS["adyen"]().body,
+    "aws-sns": json.dumps(SNS_MEMBERS).encode(),
+    "aws-sns-v1": json.dumps(SNS_MEMBERS).encode(),
     "braintree": b"bt_payload=PD94bWw%2B%0A",
     "mandrill": b"mandrill_events=%5B%5D",
     "twilio": b"From=%2B1415&Digits=12",
@@ -61,6 +65,8 @@ def _manifests(preset: Preset) -> list[dict[str, Any]]:
     """The endpoint, and the Secret that it needs if none is generated."""
     made: dict[str, Any] = yaml.safe_load(endpoint(preset.name))
     made["spec"]["auth"] = {"type": preset.type, "provider": preset.name}
+    if preset.name in SETTINGS:
+        made["spec"]["auth"][preset.type] = {**SETTINGS[preset.name]}
     if preset.form:
         return [made]
     name = f"{preset.name}-issued"
@@ -78,7 +84,8 @@ def _signing_secret(preset: Preset) -> bytes:
     """What the sender signs with: the issued secret, or the private key of the public one."""
     if preset.type != "signature":
         return SENDERS[preset.name]().secret
-    private = p256_key() if preset.scheme["algorithm"] == "ecdsa-p256-sha256" else ed25519_key()
+    algorithm = preset.scheme["algorithm"]
+    private = rsa_key() if algorithm.startswith("rsa") else ed25519_key() if algorithm == "ed25519" else p256_key()
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.control.stage import OFFER, SHARED, Stage, platform
+from tests.scheme.senders import certificate
 
 OTHER = "{name: other.example.com, exposure: ingress, namespaces: [team-a]}"
 NOBODY = OFFER.replace("team-*", "nobody")
@@ -162,6 +163,20 @@ def test_the_platform_may_add_providers_of_its_own(stage: Stage) -> None:
     stage.declare(auth={"type": "token", "provider": "ours"})
     stage.settle()
     assert (stage.ready(), stage.status()["header"]) == ("True Active", "X-Ours")
+
+
+def test_receivers_confirm_subscriptions_only_where_the_platform_lets_them(stage: Stage) -> None:
+    topics = ["arn:aws:sns:eu-west-1:123456789012:orders"]
+    way = {"type": "signature", "provider": "aws-sns", "signature": {"publicKey": certificate().decode()}}
+    way["signature"]["sns"] = {"topics": topics, "confirm": True}  # type: ignore[index]
+    stage.declare(auth=way)
+    stage.settle()
+    assert is_refused(stage, "ConfirmationNotAllowed")
+    assert "auth.confirmSubscriptions" in stage.message()
+    stage.configure(platform(more="auth: {confirmSubscriptions: true}\n"))
+    stage.settle()
+    assert stage.ready() == "True Active"
+    assert stage.binding().auth["sns"] == {"topics": topics, "confirm": True}
 
 
 # Type none ------------------------------------------------------------------------------------------------------------

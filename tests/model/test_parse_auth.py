@@ -11,6 +11,7 @@ from hookgate.model.endpoint import AuthSpec, AuthType, KeySet, SecretKeyRef, Se
 from hookgate.model.parse import parse_endpoint
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.presets import Presets, Resolved, Unresolvable, resolve
+from tests.scheme.kit import scheme
 
 JWT = {"issuer": "https://issuer.example", "audiences": ["hooks"], "claims": [{"name": "sub", "equals": "a"}]}
 
@@ -25,9 +26,9 @@ def auth_of(**auth: Any) -> AuthSpec:
     return parse_endpoint(load_endpoint(manifest)).spec.auth
 
 
-def spelled_out(scheme: dict[str, Any]) -> dict[str, Any]:
+def spelled_out(document: dict[str, Any]) -> dict[str, Any]:
     """Write a preset's scheme as a user writes it, in the longer forms."""
-    settings = {name: value for name, value in scheme.items() if name != "type"}
+    settings = {name: value for name, value in document.items() if name != "type"}
     if "message" in settings:
         settings["message"] = [{"part": part} if isinstance(part, str) else part for part in settings["message"]]
     if "handshake" in settings:
@@ -53,9 +54,9 @@ def test_whatever_a_preset_says_a_user_can_say(name: str) -> None:
     preset = Presets.builtin().get(name)
     assert preset is not None
     key = {"secret": {"ref": {"name": "a"}}} if preset.type == "signature" else {}
-    resolved = resolve(auth_of(type=preset.type, **{preset.type: spelled_out(dict(preset.scheme))}, **key), Presets({}))
+    resolved = resolve(auth_of(type=preset.type, **{preset.type: spelled_out(scheme(name))}, **key), Presets({}))
     assert isinstance(resolved, Resolved), resolved
-    assert parse(resolved.document) == parse(preset.scheme)
+    assert parse(resolved.document) == parse(scheme(name))
 
 
 def test_a_signature_without_the_body_has_to_be_said() -> None:

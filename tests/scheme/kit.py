@@ -22,6 +22,17 @@ def preset(name: str) -> Preset:
     return found
 
 
+#: What an endpoint has to say beside the name of its provider.
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    name: {"sns": {"topics": ["arn:aws:sns:eu-west-1:123456789012:orders"]}} for name in ("aws-sns", "aws-sns-v1")
+}
+
+
+def scheme(name: str) -> dict[str, Any]:
+    """The document that an endpoint of that provider comes to, with what only its owner knows."""
+    return {**preset(name).scheme, **SETTINGS.get(name, {})}
+
+
 def wire(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     """Header names as a receiver sees them: lower-case bytes."""
     return [(name.lower().encode(), value.encode()) for name, value in headers]

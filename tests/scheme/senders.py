@@ -12,13 +12,16 @@ import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import cache
 from urllib.parse import quote_plus
 
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 NOW = 1_700_000_000
 URL = "https://hooks.example.com/h/abcdefghijklmnopqrstuvwxyz234567"
@@ -237,6 +240,50 @@ def recurly() -> Call:
     return Call(headers={"recurly-signature": f"{NOW}000,{old},{new}"})
 
 
+@cache
+def rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@cache
+def certificate() -> bytes:
+    """A certificate of the key's own, as SNS publishes one."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sns.amazonaws.com")])
+    return (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=rsa_key().public_key(), serial_number=1)
+        .not_valid_before(datetime.fromtimestamp(NOW, UTC))
+        .not_valid_after(datetime.fromtimestamp(NOW + 86_400, UTC))
+        .sign(rsa_key(), SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+
+
+def sns_message(hashed: SHA1 | SHA256, members: Mapping[str, str]) -> bytes:
+    """A message of SNS: its signed members in alphabetical order, each name and value on a line."""
+    lines = "".join(f"{name}\n{members[name]}\n" for name in sorted(members))
+    signature = base64.b64encode(rsa_key().sign(lines.encode(), padding.PKCS1v15(), hashed)).decode()
+    unsigned = {
+        "SignatureVersion": "2",
+        "Signature": signature,
+        "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/x",
+    }
+    return json.dumps({**members, **unsigned}).encode()
+
+
+SNS_MEMBERS = {
+    "Type": "Notification",
+    "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324",
+    "TopicArn": "arn:aws:sns:eu-west-1:123456789012:orders",
+    "Subject": "An order",
+    "Message": "of two lines,\nthe second of which says Type",
+    "Timestamp": "2023-11-14T22:13:20.123Z",
+}
+
+
+def aws_sns(hashed: SHA1 | SHA256) -> Call:
+    return Call(headers={}, body=sns_message(hashed, SNS_MEMBERS), secret=certificate())
+
+
 def token(header: str, prefix: str = "") -> Call:
     return Call(headers={header: prefix + TEXT.decode()})
 
@@ -265,6 +312,8 @@ SENDERS: Mapping[str, Callable[[], Call]] = {
     "alertmanager": lambda: token("Authorization", "Bearer "),
     "asana": lambda: body_in_hex("X-Hook-Signature"),
     "auth0": lambda: token("Authorization"),
+    "aws-sns": lambda: aws_sns(SHA256()),
+    "aws-sns-v1": lambda: aws_sns(SHA1()),
     "bitbucket": lambda: body_in_hex("X-Hub-Signature", "sha256="),
     "bitbucket-server": lambda: body_in_hex("X-Hub-Signature", "sha256="),
     "box": box,

@@ -12,7 +12,7 @@ from hookgate.scheme.descriptor import InvalidDescriptor
 from hookgate.scheme.generate import FORMS, check_key, default_form, generate
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.presets import InvalidPreset, Presets, Resolved, Unresolvable, resolve
-from tests.scheme.kit import preset
+from tests.scheme.kit import SETTINGS, preset, scheme
 
 ACME = {"scheme": {"type": "hmac", "header": "X-Acme", "message": [{"header": "X-Acme-Id"}, "body"]}}
 
@@ -25,8 +25,8 @@ def resolved(auth: AuthSpec, presets: Presets | None = None) -> Resolved:
 
 @pytest.mark.parametrize("name", [n for n in Presets.builtin().names if preset(n).type in set(AuthType)])
 def test_every_preset_resolves_to_a_complete_document(name: str) -> None:
-    result = resolved(AuthSpec(type=AuthType(preset(name).type), provider=name))
-    assert parse(json.loads(json.dumps(dict(result.document)))) == parse(preset(name).scheme)
+    result = resolved(AuthSpec(type=AuthType(preset(name).type), provider=name, settings=SETTINGS.get(name, {})))
+    assert parse(json.loads(json.dumps(dict(result.document)))) == parse(scheme(name))
 
 
 def test_a_user_field_wins_over_a_preset() -> None:

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,8 +21,8 @@ from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.sign import CannotSign, Signed, sign
 from hookgate.scheme.times import READERS, WRITERS
 from hookgate.scheme.verify import compile_verifier
-from tests.scheme.kit import judge, key, preset
-from tests.scheme.senders import NOW, SENDERS, URL, ed25519_key, p256_key
+from tests.scheme.kit import judge, key, preset, scheme
+from tests.scheme.senders import NOW, SENDERS, SNS_MEMBERS, URL, ed25519_key, p256_key, rsa_key
 
 NAMES = Presets.builtin().names
 quick = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -51,7 +50,7 @@ def test_any_bytes_anywhere_get_a_verdict(name: str, data: st.DataObject) -> Non
     rest = [(h.lower().encode(), v.encode()) for h, v in real.headers.items() if data.draw(st.booleans())]
     body = data.draw(st.one_of(JUNK, st.just(real.body)))
     request = Request(method="POST", headers=[*rest, *chosen], query=data.draw(JUNK), body=body)
-    verdict = compile_verifier(preset(name).scheme, [key(real.secret)], url=URL)(request, float(NOW))
+    verdict = compile_verifier(scheme(name), [key(real.secret)], url=URL)(request, float(NOW))
     assert isinstance(verdict, Verdict)
     assert verdict.accepted is (verdict.reason is None)
 
@@ -60,19 +59,22 @@ def test_any_bytes_anywhere_get_a_verdict(name: str, data: st.DataObject) -> Non
 @quick
 @given(secret=st.binary(max_size=80))
 def test_any_secret_is_usable_or_said_to_be_wrong(name: str, secret: bytes) -> None:
-    problem = check_key(preset(name).scheme, secret)
-    verdict = judge(preset(name).scheme, SENDERS[name]().headers, key(secret), body=b"{}")
+    problem = check_key(scheme(name), secret)
+    verdict = judge(scheme(name), SENDERS[name]().headers, key(secret), body=b"{}")
     assert (verdict.reason == "no-usable-key") is (problem is not None)
 
 
 def private_pem(name: str) -> bytes:
-    made: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey = p256_key() if name == "sendgrid" else ed25519_key()
+    rsa_signed = str(scheme(name)["algorithm"]).startswith("rsa")
+    made = rsa_key() if rsa_signed else p256_key() if name == "sendgrid" else ed25519_key()
     return made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 BODIES: dict[str, Any] = {
     "microsoft-graph": {"value": [{"resource": "a"}, {"resource": "b"}]},
     "adyen": json.loads(SENDERS["adyen"]().body),
+    "aws-sns": SNS_MEMBERS,
+    "aws-sns-v1": SNS_MEMBERS,
 }
 FORMS = {"braintree": b"bt_payload=PD94bWw%2B%0A"}
 
@@ -89,14 +91,14 @@ def test_what_is_signed_verifies(name: str, entropy: bytes, now: float, content:
     call = SENDERS[name]()
     asymmetric = row.type == "signature"
     secret = call.secret if asymmetric or not row.form else generate(row.form, entropy)
-    form = "sortedForm" in row.scheme.get("message", [])
+    form = "sortedForm" in scheme(name).get("message", [])
     body = b"a=1&b=2" if form else FORMS.get(name) or json.dumps(BODIES.get(name, content)).encode()
     made = sign(
-        row.scheme, private_pem(name) if asymmetric else secret, body=body, now=now, url=URL, delivery_id="delivery-1"
+        scheme(name), private_pem(name) if asymmetric else secret, body=body, now=now, url=URL, delivery_id="delivery-1"
     )
-    verdict = judge(row.scheme, made.headers, key(secret), body=made.body, query=made.query, now=now)
+    verdict = judge(scheme(name), made.headers, key(secret), body=made.body, query=made.query, now=now)
     assert verdict.accepted, verdict.reason
-    if "header" in row.scheme.get("deliveryId", {}):
+    if "header" in scheme(name).get("deliveryId", {}):
         assert verdict.delivery_id == "delivery-1"
 
 

@@ -129,11 +129,15 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             ),
         ),
         "foreign-token": Advice(
-            happened="The token is genuine, but not for this endpoint: its issuer, audience or a claim is another one.",
+            happened=(
+                "The token or message is genuine, but not for this endpoint: its issuer, audience, topic or a claim is "
+                "another one."
+            ),
             check=(
                 "Compare iss, aud and the claims of a token with issuer, audiences and claims of spec.auth.jwt; they "
                 "have to be equal to the letter.",
                 "Set the audience at the sender to one of spec.auth.jwt.audiences.",
+                "Of a message of Amazon SNS: add its topic to spec.auth.signature.sns.topics, if it is one of yours.",
             ),
         ),
         "unauthentic": Advice(happened="The call could not be authenticated.", check=(_KEY, _SCHEME)),
@@ -190,6 +194,13 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
                 "Nothing has to be reset here: the first answer ends this, half a minute after the target is back at "
                 "the latest.",
                 _LATER,
+            ),
+        ),
+        "confirmation-failed": Advice(
+            happened="Amazon SNS wanted a subscription to be confirmed, and the call for that did not succeed.",
+            check=(
+                "Receivers need a way out to sns.REGION.amazonaws.com on port 443: see network policies and proxies.",
+                "The sender asks again by itself; after three days it has to be told to.",
             ),
         ),
         "target-timeout": Advice(

@@ -76,13 +76,14 @@ async def _prepare(options: argparse.Namespace, body: bytes) -> tuple[str, Signe
         key = (await _key(options, place, manifest)).reveal()
     delivery = str(uuid.uuid4())
 
-    def signed(secret: bytes) -> Signed:
-        return sign(resolved.document, secret, body=body, now=time.time(), url=url, delivery_id=delivery)
+    def signed(*, spoiled: bool) -> Signed:
+        now = time.time()
+        return sign(resolved.document, key, body=body, now=now, url=url, delivery_id=delivery, spoiled=spoiled)
 
     try:
-        call = signed(key)
+        call = signed(spoiled=False)
         if options.tamper and call.body != body:
-            call = signed(_altered(key))  # the credential stands in the body, which no change behind it would touch
+            call = signed(spoiled=True)  # the credential stands in the body, which no change behind it would touch
     except CannotSign as error:
         raise Stop(Exit.REFUSED, f"{named(manifest)}: {error}") from None
     return url, call

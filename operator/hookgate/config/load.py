@@ -184,6 +184,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
     return PlatformConfig(
         hosts=tuple(_host(host) for host in document.get("hosts", ())),
         allowed_types=usual.allowed_types if types is None else frozenset(AuthType(each) for each in types),
+        confirm_subscriptions=auth.get("confirmSubscriptions", False),
         private_issuers=tuple(cast("HttpUrl", split_url(each)) for each in auth.get("privateIssuers", ())),
         max_endpoints=int(limits.get("maxEndpointsPerNamespace", usual.max_endpoints)),
         max_body_bytes=int(limits.get("maxBodyBytes", usual.max_body_bytes)),

@@ -90,12 +90,14 @@ class PlatformConfig:
 
     ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for.
     ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
-    addresses need not be public.
+    addresses need not be public. ``confirm_subscriptions`` lets receivers call Amazon SNS where an endpoint asks for
+    it.
     """
 
     hosts: tuple[Host, ...] = ()
     allowed_types: frozenset[AuthType] = frozenset(AuthType) - {AuthType.NONE, AuthType.ANY_OF}
     private_issuers: tuple[HttpUrl, ...] = ()
+    confirm_subscriptions: bool = False
     max_endpoints: int = 100
     max_body_bytes: int = 10_485_760
     url_targets: tuple[UrlTarget, ...] = ()

@@ -99,6 +99,21 @@ def type_is_allowed(case: Case) -> Finding | None:
     )
 
 
+def confirmation_is_allowed(case: Case) -> Finding | None:
+    """Where an endpoint wants subscriptions confirmed, the platform lets its receivers call out for that."""
+    if not isinstance(case.scheme, Resolved) or case.observed.config.confirm_subscriptions:
+        return None
+    ways = zip(case.endpoint.spec.auth.ways, case.scheme.ways, strict=True)
+    asking = next((way for way, found in ways if (found.document.get("sns") or {}).get("confirm")), None)
+    if asking is None:
+        return None
+    return _refused(
+        "ConfirmationNotAllowed",
+        f"{asking.path}.{asking.type}.sns.confirm: the platform's configuration does not let receivers confirm "
+        "subscriptions (auth.confirmSubscriptions); remove it, and confirm the subscription by hand",
+    )
+
+
 def scheme_is_known(case: Case) -> Finding | None:
     """The provider exists and, with the fields given, describes a whole scheme."""
     if isinstance(case.scheme, Unresolvable):
@@ -334,6 +349,7 @@ ACCEPTED: tuple[Check, ...] = (
     type_is_allowed,  # hmac, token, ... as the platform says
     scheme_is_known,  # the provider and its fields
     replay_is_possible,  # what is asked for, the scheme can give
+    confirmation_is_allowed,
     host_is_offered,  # never another namespace's host
     url_target_is_allowed,  # services are free, URLs are granted
     body_limit_is_allowed,

@@ -176,6 +176,15 @@ ORIGIN = Grammar(
     longest=253,
     checks=((_all_of(r"\*|[a-z0-9][a-z0-9.:_-]*"), 'write the lower-case name of a sender, or "*" for any'),),
 )
+TOPIC = Grammar(
+    longest=512,
+    checks=(
+        (
+            _all_of(r"arn:aws(?:-cn|-us-gov)?:sns:[a-z0-9-]{3,32}:[0-9]{12}:[A-Za-z0-9_-]{1,256}(?:\.fifo)?"),
+            "write the ARN of a topic of Amazon SNS, such as arn:aws:sns:eu-west-1:123456789012:orders",
+        ),
+    ),
+)
 CLAIM_NAME = Grammar(
     longest=128,
     checks=(

@@ -186,7 +186,7 @@ _PLACED: _Table = {
 }
 _MESSAGE_PART = _choose(
     {
-        "part": _one_of("body", "timestamp", "method", "url", "urlHubspot", "sortedForm", "bodyCrc32"),
+        "part": _one_of("body", "timestamp", "method", "url", "urlHubspot", "sortedForm", "bodyCrc32", "snsLines"),
         "literal": _text(grammar.LITERAL),
         "header": _ANY_HEADER,
         "json": _JSON,
@@ -244,7 +244,8 @@ _TABLES: Mapping[AuthType, _Table] = {
     AuthType.HMAC: {**_SIGNED, "algorithm": _HASH, "key": _one_of("utf8", "base64", "whsec", "hex", "digest-sha1")},
     AuthType.SIGNATURE: {
         **_SIGNED,
-        "algorithm": _one_of("ed25519", "ecdsa-p256-sha256", "rsa-pkcs1-sha256"),
+        "algorithm": _one_of("ed25519", "ecdsa-p256-sha256", "rsa-pkcs1-sha256", "rsa-pkcs1-sha1"),
+        "sns": _block({"topics": _list(_text(grammar.TOPIC), most=16), "confirm": Fields.flag}, required=("topics",)),
         "key": _one_of("pem", "base64", "hex", "whsec"),
         "publicKey": _text(grammar.PUBLIC_KEY),
     },

@@ -15,13 +15,25 @@ from dataclasses import dataclass
 from typing import Final
 
 from hookgate.receiver.auth import authenticate, refusal_for
+from hookgate.receiver.confirm import FORM, Question
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
 from hookgate.receiver.guard import Guard, Ticket
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Limit, Load
 from hookgate.receiver.replay import MARKS, MARKS_EACH, Claim, Memory
-from hookgate.receiver.respond import ALREADY, Delivered, Delivery, Refusal, Reply, Undelivered, passes, relay, shake
+from hookgate.receiver.respond import (
+    ALREADY,
+    Delivered,
+    Delivery,
+    Refusal,
+    Reply,
+    Undelivered,
+    confirmed,
+    passes,
+    relay,
+    shake,
+)
 from hookgate.receiver.table import BindingTable, Entry
 from hookgate.scheme.handshake import Handshake
 from hookgate.scheme.replay import Mark
@@ -218,6 +230,10 @@ class Calls:
         A target that is known to be down is not asked: its callers would wait for nothing, and hold places meanwhile.
         """
         entry = call.entry
+        asked = None if entry.confirm is None else entry.confirm(body, call.key_id)
+        if asked is not None:
+            self._confirm(call, asked, done)
+            return
         assert entry.target is not None, "judge() has refused calls without a target"
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
@@ -249,6 +265,21 @@ class Calls:
         if ticket is not None:
             taken = isinstance(delivery, Delivered) and 200 <= delivery.status < 300
             self._guard.settle(ticket, taken=taken, now=self._clock())
+
+    def _confirm(self, call: Call, asked: Question, done: Callable[[Refusal | Reply], None]) -> None:
+        """Confirm what an authentic call asks to be confirmed, at the place that the endpoint names; not the target."""
+
+        def answered(delivery: Delivery) -> None:
+            self._remember(call, delivery)
+            outcome = confirmed(delivery)
+            call.reason = HANDSHAKE if isinstance(outcome, Reply) else outcome.value
+            done(outcome)
+
+        try:
+            self._deliverer.begin(asked.target, FORM, b"", asked.body, answered)
+        except Exception as error:
+            self._remember(call, None)
+            done(self._failed(call, error))
 
     def settle(self, call: Call, outcome: Refusal | Reply, status: int) -> None:
         """Give back what the call held and write down what became of it, before the answer goes out.

@@ -51,6 +51,7 @@ class Refusal(StrEnum):
     IN_FLIGHT = "in-flight"
     REPLAY_STORE = "replay-store"
     TARGET_FAILED = "target-failed"
+    CONFIRMATION_FAILED = "confirmation-failed"
     TARGET_TIMEOUT = "target-timeout"
     INTERNAL = "internal"
 
@@ -115,6 +116,7 @@ _REPLIES = {
     Refusal.IN_FLIGHT: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.REPLAY_STORE: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.TARGET_FAILED: _constant(502, "bad gateway"),
+    Refusal.CONFIRMATION_FAILED: _constant(502, "bad gateway"),
     Refusal.TARGET_TIMEOUT: _constant(504, "gateway timeout"),
     Refusal.INTERNAL: _constant(500, "internal error"),
 }
@@ -166,6 +168,13 @@ def succeed(wanted: SuccessResponse) -> Reply:
     # 204 has neither body nor length (RFC 9110, 8.6).
     length = () if wanted.status == 204 else ((b"content-length", b"%d" % len(body)),)
     return Reply(status=wanted.status, headers=(*kind, *length, *_CONTAINMENT), body=body)
+
+
+def confirmed(delivery: Delivery) -> Reply | Refusal:
+    """Turn what the sender's own service said to a confirmation into our answer to the call that asked for it."""
+    if isinstance(delivery, Delivered) and 200 <= delivery.status < 300:
+        return succeed(SuccessResponse())
+    return Refusal.CONFIRMATION_FAILED
 
 
 def passes(status: int) -> bool:

@@ -47,6 +47,7 @@ _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.IN_FLIGHT: Step.REPLAY,
     Refusal.REPLAY_STORE: Step.REPLAY,
     Refusal.TARGET_FAILED: Step.TARGET,
+    Refusal.CONFIRMATION_FAILED: Step.TARGET,
     Refusal.TARGET_TIMEOUT: Step.TARGET,
     Refusal.INTERNAL: Step.RECEIVER,
 }

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.receiver.circuit import Circuit
+from hookgate.receiver.confirm import Confirm, compile_confirmation
 from hookgate.receiver.forward import InvalidTarget, Target, parse_target
 from hookgate.receiver.respond import Refusal, Reply, inactive, succeed
 from hookgate.scheme.handshake import Handshake, compile_handshake
@@ -50,9 +51,10 @@ class Entry:
     ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
     before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
-    health; it outlives a change of the binding that leaves the target alone. ``successes`` are answers in place of a
-    target's 2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by when it
-    comes again; None where that does not matter. ``replay_required``: no call goes unremembered.
+    health; it outlives a change of the binding that leaves the target alone. ``confirm`` finds in an authentic body the
+    call by which the sender wants something confirmed; None where that is not wanted. ``successes`` are answers in
+    place of a target's 2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by
+    when it comes again; None where that does not matter. ``replay_required``: no call goes unremembered.
     """
 
     uid: str
@@ -64,6 +66,7 @@ class Entry:
     trouble: Trouble | None = None
     verify: Verifier | None = None
     handshake: Handshake | None = None
+    confirm: Confirm | None = None
     successes: Mapping[str | None, Reply] = field(default_factory=dict)
     marker: Marker | None = None
     replay_required: bool = False
@@ -129,6 +132,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
         handshake = compile_handshake(binding.auth, binding.keys)
+        confirm = compile_confirmation(binding.auth, binding.keys)
         successes = success_responses(binding.auth, binding.keys)
         marker = compile_marker(binding.auth, binding.keys, binding.replay, nonce=binding.nonce)
         credentials = credential_headers(binding.auth)
@@ -140,6 +144,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         idle,
         verify=verify,
         handshake=handshake,
+        confirm=confirm,
         successes={key_id: succeed(wanted) for key_id, wanted in successes.items()},
         marker=marker,
         replay_required=binding.replay.required,

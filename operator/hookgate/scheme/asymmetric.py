@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import (
     load_der_public_key,
     load_pem_private_key,
@@ -42,8 +42,9 @@ def compile_check(descriptor: Descriptor, value: bytes) -> Check | Unusable:
             return _guarded(lambda message, signature: public.verify(signature, message))
         case Algorithm.ECDSA_P256, ec.EllipticCurvePublicKey() if isinstance(public.curve, ec.SECP256R1):
             return _guarded(lambda message, signature: public.verify(signature, message, ec.ECDSA(SHA256())))
-        case Algorithm.RSA_PKCS1, rsa.RSAPublicKey() if _MIN_RSA_BITS <= public.key_size <= _MAX_RSA_BITS:
-            return _guarded(lambda message, signature: public.verify(signature, message, padding.PKCS1v15(), SHA256()))
+        case Algorithm.RSA_PKCS1 | Algorithm.RSA_PKCS1_SHA1, rsa.RSAPublicKey() if _fits(public):
+            digest = _rsa_digest(descriptor)
+            return _guarded(lambda message, signature: public.verify(signature, message, padding.PKCS1v15(), digest))
         case _:
             return Unusable(problem=f"The key is not one for {descriptor.algorithm}.")
 
@@ -59,10 +60,19 @@ def make_signature(descriptor: Descriptor, private: bytes, message: bytes) -> by
             return key.sign(message)
         case Algorithm.ECDSA_P256, ec.EllipticCurvePrivateKey():
             return key.sign(message, ec.ECDSA(SHA256()))
-        case Algorithm.RSA_PKCS1, rsa.RSAPrivateKey():
-            return key.sign(message, padding.PKCS1v15(), SHA256())
+        case Algorithm.RSA_PKCS1 | Algorithm.RSA_PKCS1_SHA1, rsa.RSAPrivateKey():
+            return key.sign(message, padding.PKCS1v15(), _rsa_digest(descriptor))
         case _:
             return Unusable(problem=f"The key is not one for {descriptor.algorithm}.")
+
+
+def _fits(public: rsa.RSAPublicKey) -> bool:
+    return _MIN_RSA_BITS <= public.key_size <= _MAX_RSA_BITS
+
+
+def _rsa_digest(descriptor: Descriptor) -> SHA1 | SHA256:
+    """Some senders still sign with SHA-1; the descriptor has to ask for it by name."""
+    return SHA1() if descriptor.algorithm is Algorithm.RSA_PKCS1_SHA1 else SHA256()  # noqa: S303
 
 
 def _guarded(verify: Callable[[bytes, bytes], None]) -> Check:

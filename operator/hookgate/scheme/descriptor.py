@@ -15,6 +15,11 @@ from hookgate.model.endpoint import FieldError
 MAX_NUMBERED = 100
 
 
+#: The members that Amazon SNS signs of a message and of a question about a subscription, in its order.
+SNS_NOTIFICATION = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+SNS_SUBSCRIPTION = ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type")
+
+
 class InvalidDescriptor(ValueError):  # noqa: N818 -- the grammar's term: an invalid descriptor
     """A document that breaks the grammar. ``error`` names the member, relative to the document."""
 
@@ -43,10 +48,11 @@ class Algorithm(StrEnum):
     ED25519 = "ed25519"
     ECDSA_P256 = "ecdsa-p256-sha256"
     RSA_PKCS1 = "rsa-pkcs1-sha256"
+    RSA_PKCS1_SHA1 = "rsa-pkcs1-sha1"
 
 
 HASHES = (Algorithm.SHA1, Algorithm.SHA256, Algorithm.SHA512)
-ASYMMETRIC = (Algorithm.ED25519, Algorithm.ECDSA_P256, Algorithm.RSA_PKCS1)
+ASYMMETRIC = (Algorithm.ED25519, Algorithm.ECDSA_P256, Algorithm.RSA_PKCS1, Algorithm.RSA_PKCS1_SHA1)
 
 
 class Encoding(StrEnum):
@@ -119,6 +125,8 @@ class PartKind(StrEnum):
     SORTED_FORM = "sortedForm"
     #: CRC-32 of the body in decimal.
     BODY_CRC32 = "bodyCrc32"
+    #: The members that Amazon SNS signs, as it writes them for that.
+    SNS_LINES = "snsLines"
 
 
 PARTS_WITH_TEXT = (PartKind.LITERAL, PartKind.HEADER, PartKind.JSON, PartKind.JSON_OR_EMPTY, PartKind.FORM)
@@ -258,6 +266,14 @@ class HandshakeRule:
     hmac: HmacRule | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnsRule:
+    """The topics whose messages count, and whether subscriptions to them are confirmed."""
+
+    topics: frozenset[str]
+    confirm: bool = False
+
+
 class TextType(StrEnum):
     """What a fixed answer is."""
 
@@ -288,6 +304,7 @@ class Descriptor:
     timestamp: TimestampRule | None = None
     message: tuple[Part, ...] = (Part(kind=PartKind.BODY),)
     body_digest: BodyDigest | None = None
+    sns: SnsRule | None = None
     delivery_id: Place | None = None
     event_type: Place | None = None
     handshake: tuple[HandshakeRule, ...] = ()
@@ -320,6 +337,8 @@ class Descriptor:
             return True
         if place.origin in (Origin.JSON, Origin.FORM) and self.covers_body:
             return True
+        if place.origin is Origin.JSON and self.has(PartKind.SNS_LINES):
+            return place.name in (*SNS_NOTIFICATION, *SNS_SUBSCRIPTION)
         same = {Origin.HEADER: PartKind.HEADER, Origin.JSON: PartKind.JSON, Origin.FORM: PartKind.FORM}
         kind = same.get(place.origin)
         return any(part.kind is kind and part.text.lower() == place.name.lower() for part in self.message)

@@ -10,13 +10,15 @@ guessed: an unknown member, a contradiction or a timestamp that nothing covers i
     prefix: "sha256="               literal before the value, case-sensitive; required when given
     format: plain | {plain: {}} | {kvList: {separator: ",", key: v1}} | {list: {separator: " ", behind: "|"}}
             | {positional: {separator: ",", first: 1}}
-    algorithm: sha1 | sha256 | sha512            (signature: ed25519 | ecdsa-p256-sha256 | rsa-pkcs1-sha256)
+    algorithm: sha1 | sha256 | sha512
+               (signature: ed25519 | ecdsa-p256-sha256 | rsa-pkcs1-sha256 | rsa-pkcs1-sha1)
     encoding: hex | base64 | base64url
     key: utf8 | base64 | whsec | hex | digest-sha1   (signature: hex | base64 | pem)
     timestamp: {header | json | kv | index | form | query: PLACE, format: unix, tolerance: 300, enforce: true}
     message: [body]                 parts, in order: see `PartKind`; `body` is short for {part: body}
     bodyDigest: {query: bodySHA256, algorithm: sha256, encoding: hex}
     bodyAuthenticated: false        said where the message does not cover the body, and only there
+    sns: {topics: [ARN], confirm: false}     with a message of snsLines: the topics whose messages count
     deliveryId: {header: NAME} | {json: PATH}
     eventType: {header: NAME} | {json: PATH}
     successResponse: {status: 200, body: "[accepted]", contentType: text/plain}     in place of the target's own
@@ -51,11 +53,13 @@ from hookgate.scheme.descriptor import (
     PartKind,
     Place,
     SchemeType,
+    SnsRule,
     SuccessResponse,
     TextType,
     TimestampRule,
 )
 from hookgate.scheme.handshake_rules import parse_rules
+from hookgate.scheme.sns import is_topic
 
 _E = TypeVar("_E", bound=StrEnum)
 _V = TypeVar("_V")
@@ -65,6 +69,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}", re.ASCII)
 #: A prefix that names an algorithm, as in `sha256=`.
 _ALGORITHM_PREFIX = re.compile(r"(?:hmac[-_]?)?(sha1|sha256|sha512)=", re.ASCII)
 MAX_TOLERANCE = 86_400
+MAX_TOPICS = 16
 
 
 #: What a document of every type may have.
@@ -82,7 +87,7 @@ _SIGNED = _PLACED | {
 }
 _MEMBERS: Final[Mapping[SchemeType, frozenset[str]]] = {
     SchemeType.HMAC: _SIGNED,
-    SchemeType.SIGNATURE: _SIGNED,
+    SchemeType.SIGNATURE: _SIGNED | {"sns"},
     SchemeType.TOKEN: _PLACED,
     SchemeType.BASIC: COMMON | {"header"},
     SchemeType.NONE: COMMON,
@@ -153,6 +158,7 @@ def _signed(document: Mapping[str, Any], kind: SchemeType) -> dict[str, Any]:
         "timestamp": _optional(document, "timestamp", _timestamp),
         "message": _message(document.get("message", ["body"])),
         "body_digest": _optional(document, "bodyDigest", _body_digest),
+        "sns": _optional(document, "sns", _sns),
     }
 
 
@@ -173,6 +179,10 @@ def _checked(d: Descriptor) -> Descriptor:
     inside_url = d.source is not None and d.source.origin is Origin.QUERY
     if (inside_body and d.covers_body) or (inside_url and d.needs_url):
         raise InvalidDescriptor("message", "covers the place of the signature itself, which no sender can do")
+    if d.has(PartKind.SNS_LINES) and (d.type is not SchemeType.SIGNATURE or len(d.message) > 1):
+        raise InvalidDescriptor("message", "snsLines stand alone, in a scheme of type signature")
+    if d.sns is not None and not d.has(PartKind.SNS_LINES):
+        raise InvalidDescriptor("sns", "only with a message of snsLines")
     if d.body_digest is not None and not d.needs_url:
         raise InvalidDescriptor("bodyDigest", "only with a message that covers the url, else the digest is unsigned")
     for i, rule in enumerate(d.handshake):
@@ -311,6 +321,22 @@ def _body_digest(value: object, at: str) -> BodyDigest:
         algorithm=_enum(value, "algorithm", Algorithm, Algorithm.SHA256, HASHES),
         encoding=_enum(value, "encoding", Encoding, Encoding.HEX),
     )
+
+
+def _sns(value: object, at: str) -> SnsRule:
+    if not isinstance(value, Mapping) or not set(value) <= {"topics", "confirm"}:
+        raise InvalidDescriptor(at, "must be an object with topics and, if wanted, confirm")
+    topics, confirm = value.get("topics"), value.get("confirm", False)
+    if not isinstance(topics, list | tuple) or not 0 < len(topics) <= MAX_TOPICS:
+        raise InvalidDescriptor(f"{at}.topics", f"must list 1 to {MAX_TOPICS} topics")
+    for i, topic in enumerate(topics):
+        if not isinstance(topic, str) or not is_topic(topic):
+            raise InvalidDescriptor(
+                f"{at}.topics[{i}]", "must be an ARN such as arn:aws:sns:eu-west-1:123456789012:orders"
+            )
+    if not isinstance(confirm, bool):
+        raise InvalidDescriptor(f"{at}.confirm", "must be true or false")
+    return SnsRule(topics=frozenset(topics), confirm=confirm)
 
 
 def _success(value: object, at: str) -> SuccessResponse:

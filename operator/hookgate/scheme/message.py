@@ -15,6 +15,7 @@ from typing import Final
 from hookgate.scheme.descriptor import Descriptor, Origin, Part, PartKind, Place
 from hookgate.scheme.inputs import Inputs, Reader, Slots, compile_reader
 from hookgate.scheme.request import Reason
+from hookgate.scheme.sns import signed_lines
 
 #: Takes the request and the raw timestamp.
 MessageBuilder = Callable[[Inputs, bytes], bytes | Reason]
@@ -60,6 +61,8 @@ def _part(part: Part, slots: Slots, url: str) -> _PartReader:
             return partial(_full_url, url.encode())
         case PartKind.URL_HUBSPOT:
             return lambda inputs, time: _HUBSPOT.sub(_unescaped, _full_url(url.encode(), inputs, time))
+        case PartKind.SNS_LINES:
+            return lambda inputs, _time: signed_lines(inputs.json())
         case PartKind.SORTED_FORM:
             slots.read_content_type()
             return lambda inputs, _time: _sorted_form(inputs.form())

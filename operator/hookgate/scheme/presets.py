@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from hookgate.model.endpoint import AuthSpec, AuthType, FieldError
-from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, SchemeType
+from hookgate.scheme.descriptor import Descriptor, InvalidDescriptor, PartKind, SchemeType
 from hookgate.scheme.generate import FORMS, default_form
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.jwt import parse_token_rules
@@ -30,6 +30,10 @@ _HMAC_DEFAULTS: Mapping[str, Any] = {"algorithm": "sha256", "encoding": "hex", "
 _UNSIGNED_BODY = (
     "the body is not among the parts that are signed, so one signature would pass with any body: add the body, or, "
     "where the sender does not sign it, say so with bodyAuthenticated: false"
+)
+_NO_TOPICS = (
+    "Name the topics whose messages count: the key of Amazon SNS signs for every account, so anybody can have messages "
+    "of a topic of their own signed."
 )
 
 
@@ -203,6 +207,8 @@ def resolve(auth: AuthSpec, presets: Presets) -> Resolved | Unresolvable:
     if descriptor.signs and not descriptor.covers_body and document.get("bodyAuthenticated") is not False:
         field = f"{auth.path}.{auth.type}.message"
         return Unresolvable(reason="BodyNotSigned", message=f"{_UNSIGNED_BODY}.", field=field)
+    if descriptor.has(PartKind.SNS_LINES) and descriptor.sns is None:
+        return Unresolvable(reason="IncompleteAuth", message=_NO_TOPICS, field=f"{auth.path}.{auth.type}.sns.topics")
     return _resolved(document, descriptor, preset, auth)
 
 

@@ -21,7 +21,7 @@ class Reason(StrEnum):
     WRONG_CREDENTIAL = "wrong-credential"
     #: The signature is right, its timestamp lies outside the tolerance.
     STALE = "stale"
-    #: The token is genuine, but made for or about somebody else: another issuer, audience or claim.
+    #: The token or message is genuine, but for or about somebody else: another issuer, audience, claim or topic.
     FOREIGN_TOKEN = "foreign-token"  # noqa: S105 -- a reason
     #: The body has not the shape that the signed message is built from (a form, a JSON document).
     UNREADABLE_BODY = "unreadable-body"

@@ -46,8 +46,8 @@ class Signed:
 class _Draft:
     """A call in the making."""
 
-    def __init__(self, method: str, body: bytes, url: str | None) -> None:
-        self.method = method
+    def __init__(self, method: str, body: bytes, url: str | None, *, spoiled: bool) -> None:
+        self.method, self.spoiled = method, spoiled
         self.headers: list[tuple[str, str]] = []
         self.body = body
         self.query = (url or "").partition("?")[2].encode()
@@ -79,8 +79,9 @@ def sign(  # noqa: PLR0913 -- everything that a scheme may sign, by name
     method: str = "POST",
     url: str | None = None,
     delivery_id: str | None = None,
+    spoiled: bool = False,
 ) -> Signed:
-    """Return a call that passes the verifier of the same document and key.
+    """Return a call that passes the verifier of the same document and key; with ``spoiled`` one that does not.
 
     ``now`` is in unix seconds, ``url`` the endpoint's declared URL with the query that the sender adds, ``key`` the
     secret's text, or for asymmetric schemes the private key in PEM, or for type jwt a token that its issuer made. Of
@@ -95,7 +96,7 @@ def sign(  # noqa: PLR0913 -- everything that a scheme may sign, by name
         rules = parse_token_rules(way)
         return Signed(headers=[(rules.header, rules.prefix + key.decode("ascii", "replace"))], body=body)
     descriptor = parse(way)
-    draft = _Draft(method, body, url)
+    draft = _Draft(method, body, url, spoiled=spoiled)
     if (
         delivery_id is not None
         and descriptor.delivery_id is not None
@@ -124,7 +125,10 @@ def _put_credential(draft: _Draft, descriptor: Descriptor, key: bytes, now: floa
         plain = hashlib.new(descriptor.body_digest.algorithm.value, draft.body, usedforsecurity=False).digest()
         draft.put(descriptor.body_digest.place, ENCODERS[descriptor.body_digest.encoding](plain).decode())
     assert descriptor.source is not None, "the caller checks"
-    draft.put(descriptor.source, _written(descriptor, _credential(descriptor, draft, key, time, url), time))
+    credential = _credential(descriptor, draft, key, time, url)
+    if draft.spoiled:
+        credential = credential[:-1] + ("1" if credential.endswith("0") else "0")
+    draft.put(descriptor.source, _written(descriptor, credential, time))
 
 
 def _credential(descriptor: Descriptor, draft: _Draft, key: bytes, time: str, url: str | None) -> str:

@@ -49,6 +49,7 @@ _Match = Callable[[bytes, Sequence[bytes]], bool]
 _Window = Callable[[bytes | None, float], float | Verdict | None]
 
 _REFUSED: Final[Mapping[Reason, Verdict]] = {reason: Verdict(accepted=False, reason=reason) for reason in Reason}
+_FOREIGN_TOPIC: Final = Verdict(accepted=False, reason=Reason.FOREIGN_TOKEN, where="JSON member TopicArn")
 #: How near a refused call came to being accepted, the nearest first.
 _CLOSEST: Final = (
     Reason.STALE,
@@ -190,6 +191,7 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
     message = compile_message(descriptor, slots, url) if descriptor.signs else _no_message
     timestamp, window = _compile_timestamp(descriptor, slots)
     digest_differs = _compile_digest(descriptor.body_digest, slots)
+    foreign = _compile_topics(descriptor)
     delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
     at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, slots)
 
@@ -219,6 +221,8 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
         objection = digest_differs(inputs)
         if objection is not None:
             return at_digest[objection]
+        if foreign is not None and foreign(inputs):
+            return _FOREIGN_TOPIC
         skew = window(time, now)
         if isinstance(skew, Verdict):
             return skew
@@ -333,6 +337,19 @@ def _compile_window(rule: TimestampRule, source: Place | None) -> _Window:
         return skew
 
     return window
+
+
+def _compile_topics(descriptor: Descriptor) -> Callable[[Inputs], bool] | None:
+    """Return what tells a message about somebody else's topic: a key of SNS signs for all of them."""
+    if not descriptor.has(PartKind.SNS_LINES):
+        return None
+    topics = descriptor.sns.topics if descriptor.sns is not None else frozenset()
+
+    def foreign(inputs: Inputs) -> bool:
+        document = inputs.json()
+        return not isinstance(document, Mapping) or document.get("TopicArn") not in topics
+
+    return foreign
 
 
 def _compile_digest(rule: BodyDigest | None, slots: Slots) -> Callable[[Inputs], Reason | None]:
