@@ -19,6 +19,7 @@ CHART = MANIFESTS / "chart"
 COPIED = (
     ROOT / "crds" / "webhookendpoints.hookgate.dev.yaml",
     MANIFESTS / "base" / "rbac-operator.yaml",
+    MANIFESTS / "base" / "rbac-classes.yaml",
     MANIFESTS / "base" / "rbac-receiver.yaml",
     MANIFESTS / "base" / "rbac-users.yaml",
     MANIFESTS / "namespaced" / "finalizers.yaml",

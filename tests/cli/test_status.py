@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from hookgate.cli.status import leader, population, workload
+from hookgate.cli.status import leader, population, receiver_line, workload
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -71,3 +72,30 @@ def test_endpoints_are_counted_by_the_reason_of_their_readiness_the_ready_ones_f
     ]
     line = population(found)
     assert (line.text, line.details) == ("6", ("2 Active", "1 Inactive", "3 TargetNotFound (not ready)"))
+
+
+def conditions(**reasons: str) -> dict[str, Any]:
+    """The ConfigMap with the receivers' conditions: ``Type="Status Reason"``."""
+    told = [
+        {"type": kind, "status": text.split()[0], "reason": text.split()[1], "message": "why"}
+        for kind, text in reasons.items()
+    ]
+    return {"data": {"receivers": json.dumps(told)}}
+
+
+def test_receivers_are_told_by_their_pods_and_by_the_operators_own_conditions() -> None:
+    deployment = {"spec": {"replicas": 2}, "status": {"readyReplicas": 2}}
+    good = receiver_line(deployment, conditions(Ready="True Enough", Applied="True Applied", UpToDate="True UpToDate"))
+    assert (good.text, good.well, good.details) == ("2 of 2 ready", True, ())
+    bad = receiver_line(deployment, conditions(Ready="False Forbidden", Applied="False Forbidden"))
+    assert (bad.text, bad.well, bad.details) == ("2 of 2 ready", False, ("Applied=False, Forbidden: why",))
+
+
+def test_receivers_that_somebody_else_runs_are_no_complaint() -> None:
+    line = receiver_line(None, conditions(Ready="Unknown NotManaged"))
+    assert (line.text, line.well) == ("not managed: why", True)
+
+
+def test_without_the_operators_conditions_the_pods_alone_tell() -> None:
+    for unknown in (None, "you may not read configmaps", {"data": {"receivers": "{"}}):
+        assert receiver_line({"spec": {"replicas": 1}, "status": {}}, unknown).text == "0 of 1 ready"

@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -135,24 +135,32 @@ class Plane:
         )
 
     def operator_with(
-        self, name: str, config: Path, kubeconfig: Path, port: int | None = None, more: tuple[str, ...] = ()
+        self,
+        name: str,
+        config: Path,
+        kubeconfig: Path,
+        port: int | None = None,
+        more: tuple[str, ...] = (),
+        *,
+        environment: Mapping[str, str] | None = None,
     ) -> Program:
         """An operator, not yet started; its log is ``name``.log."""
         health = f"127.0.0.1:{port or free_port()}"
         options = ("--config", config, "--kubeconfig", kubeconfig, "--health", health, *self._operator_options, *more)
-        return self.program(name, "-c", _OPERATOR, "operator", *options)
+        return self.program(name, "-c", _OPERATOR, "operator", *options, environment=environment)
 
-    def program(self, name: str, *arguments: object) -> Program:
+    def program(self, name: str, *arguments: object, environment: Mapping[str, str] | None = None) -> Program:
         """A Python process that knows the package, not yet started; its log is ``name``.log."""
-        environment = {
+        whole = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT / "operator"),
             "PYTHONUNBUFFERED": "1",
+            **(environment or {}),
         }
         command = [sys.executable, *map(str, arguments)]
         log = self.folder / f"{name}.log"
-        return Program(name, command, log=log, environment=environment, watchdog=self._watchdog)
+        return Program(name, command, log=log, environment=whole, watchdog=self._watchdog)
 
     # Life -----------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,10 @@ PATHS = {
     "HTTPRoute": ("/apis/gateway.networking.k8s.io/v1", "httproutes"),
     "Lease": ("/apis/coordination.k8s.io/v1", "leases"),
     "Deployment": ("/apis/apps/v1", "deployments"),
+    "PodDisruptionBudget": ("/apis/policy/v1", "poddisruptionbudgets"),
+    "HorizontalPodAutoscaler": ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "ConfigMap": ("/api/v1", "configmaps"),
+    "IngressClass": ("/apis/networking.k8s.io/v1", "ingressclasses"),
     "Event": ("/apis/events.k8s.io/v1", "events"),
 }
 FIELD_MANAGER = "hookgate-tests"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from hookgate.cli.main import main
+from hookgate.config.load import default_config
+from hookgate.config.platform import Autoscaling, ManagedReceivers
+from hookgate.control.deployment import receiver_objects
+from hookgate.control.installation import config_map
+from hookgate.control.uninstall import remove_receivers
+from hookgate.kube.api import Api
 from tests.cluster.calls import github
 from tests.cluster.plane import GATEWAY_HOST, SYSTEM, Plane
 from tests.cluster.team import Team, condition
@@ -166,3 +174,53 @@ def test_an_operator_that_died_is_waited_for(run: Run, team: Team) -> None:
     team.plane.operator.end(signal.SIGKILL)
     assert run("--yes", "-n", team.namespace)[0] == 0
     assert "finalizers" not in team.get("push")["metadata"]
+
+
+def objects_of_receivers(namespace: str) -> tuple[dict[str, Any], ...]:
+    """What the operator would make there."""
+    receivers = ManagedReceivers(autoscaling=Autoscaling(most=3))
+    made = receiver_objects(
+        default_config(), receivers, namespace=namespace, binding_namespace="hookgate-bindings", image="x"
+    )
+    return (*made, config_map([], namespace))
+
+
+def left_of(team: Team) -> list[str]:
+    """The kinds of which something of ours is in the team's namespace."""
+    kinds = ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap")
+    labelled = "app.kubernetes.io/managed-by%3Dhookgate"
+    return [kind for kind in kinds if team.plane.admin.list(kind, team.namespace, labelled)]
+
+
+def test_receivers_go_which_no_manifest_knows_of(team: Team) -> None:
+    """Everything that an operator makes for them, and nothing of anybody else."""
+    plane, namespace = team.plane, team.namespace
+    for obj in objects_of_receivers(namespace):
+        plane.admin.create(obj)
+    plane.admin.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "other", "namespace": namespace}})
+
+    async def remove() -> tuple[int, tuple[str, ...]]:
+        async with await Api.connect(kubeconfig=str(plane.cluster.admin_kubeconfig), light=True) as api:
+            return await remove_receivers(api, namespace)
+
+    assert asyncio.run(remove()) == (5, ())
+    assert left_of(team) == []
+    assert plane.admin.find("ConfigMap", namespace, "other") is not None
+    assert asyncio.run(remove()) == (0, ())
+
+
+def test_what_may_not_be_deleted_is_named(team: Team) -> None:
+    """Endpoints are freed all the same."""
+    plane, namespace = team.plane, team.namespace
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "nobody", "namespace": namespace}}
+    plane.admin.create(account)
+    nobody = plane.cluster.kubeconfig_for(team.namespace, "nobody")
+
+    async def remove() -> tuple[int, tuple[str, ...]]:
+        async with await Api.connect(kubeconfig=str(nobody), light=True) as api:
+            return await remove_receivers(api, team.namespace)
+
+    assert asyncio.run(remove()) == (
+        0,
+        ("horizontalpodautoscalers", "deployments", "poddisruptionbudgets", "services", "configmaps"),
+    )

@@ -10,7 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hookgate.config.load import InvalidConfig, default_config, parse_config
-from hookgate.config.platform import Exposure, FixedReceivers, Host, ManagedReceivers, PlatformConfig, UrlTarget
+from hookgate.config.platform import (
+    Autoscaling,
+    Exposure,
+    FixedReceivers,
+    Host,
+    ManagedReceivers,
+    PlatformConfig,
+    UrlTarget,
+)
 from hookgate.model.endpoint import AuthType
 from hookgate.model.grammar import HttpUrl
 
@@ -125,8 +133,8 @@ def test_no_type_at_all_may_be_allowed() -> None:
         ({"kind": "Config"}, "kind: write HookgateConfiguration"),
         (
             {"host": []},
-            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, auth, limits, targets, "
-            "receiver, providers",
+            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, auth, limits, "
+            "targets, receiver, providers",
         ),
         ({"hosts": {}}, "hosts: write a list"),
         ({"hosts": None}, "hosts: write a list"),
@@ -228,6 +236,37 @@ def test_no_type_at_all_may_be_allowed() -> None:
         ),
         ({"receiver": {"managed": {"replicas": 0}}}, "receiver.managed.replicas: write a number of at least 1"),
         (
+            {"receiver": {"managed": {"replicas": 3, "autoscaling": {"maxReplicas": 9}}}},
+            "receiver.managed.replicas: the number is left to autoscaling; remove replicas or autoscaling",
+        ),
+        (
+            {"receiver": {"managed": {"autoscaling": {"minReplicas": 4, "maxReplicas": 3}}}},
+            "receiver.managed.autoscaling.maxReplicas: less than minReplicas, which is 4; write at least as many",
+        ),
+        (
+            {"receiver": {"managed": {"autoscaling": {"minReplicas": 1}}}},
+            "receiver.managed.autoscaling.maxReplicas: add this field; it is required",
+        ),
+        (
+            {"receiver": {"managed": {"resources": {"requests": {"cpu": "a lot"}}}}},
+            "receiver.managed.resources.requests.cpu: not an amount of CPU; write thousandths such as 250m, or "
+            'processors such as "2" or "0.5"',
+        ),
+        (
+            {"receiver": {"managed": {"resources": {"limits": {"memory": 300}}}}},
+            "receiver.managed.resources.limits.memory: not an amount of memory; write it in Ki, Mi or Gi, such as "
+            "256Mi",
+        ),
+        (
+            {"receiver": {"managed": {"resources": {"limits": {"cpu": 0}}}}},
+            "receiver.managed.resources.limits.cpu: nothing runs with none of it; write more, or leave it out",
+        ),
+        (
+            {"receiver": {"managed": {"resources": {"requests": {"memory": "1Gi"}}}}},
+            "receiver.managed.resources.limits.memory: less than what is requested, which is 1Gi; write at least as "
+            "much",
+        ),
+        (
             {"receiver": {"service": {"name": "a.b"}}},
             'receiver.service.name: not the name of a Service; write lower-case letters, digits and "-"',
         ),
@@ -327,3 +366,35 @@ def test_nothing_near_a_configuration_does_anything_but_pass_or_be_invalid(membe
     except InvalidConfig as error:
         told = error.errors
     assert told != ()
+
+
+def test_the_number_of_receivers_can_be_left_to_an_autoscaler() -> None:
+    """What is not said is usual."""
+    found = parsed(receiver={"managed": {"autoscaling": {"maxReplicas": 9}}}).receivers
+    assert found == ManagedReceivers(autoscaling=Autoscaling(least=2, most=9, target=80))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("250m", "250m"),
+        ("1500m", "1500m"),
+        ("2000m", "2"),
+        (1, "1"),
+        (0.5, "500m"),
+        ("0.25", "250m"),
+    ],
+)
+def test_amounts_of_cpu_are_spelled_as_the_api_server_spells_them(written: Any, read: str) -> None:
+    """Else every look would find a difference."""
+    found = parsed(receiver={"managed": {"resources": {"requests": {"cpu": written}}}}).receivers
+    assert isinstance(found, ManagedReceivers)
+    assert found.requests == {"cpu": read, "memory": "128Mi"}
+
+
+@pytest.mark.parametrize(("written", "read"), [("1024Mi", "1Gi"), ("1536Mi", "1536Mi"), ("1048576Ki", "1Gi")])
+def test_amounts_of_memory_are_spelled_as_the_api_server_spells_them(written: str, read: str) -> None:
+    """What is not named stays usual."""
+    found = parsed(receiver={"managed": {"resources": {"limits": {"memory": written}}}}).receivers
+    assert isinstance(found, ManagedReceivers)
+    assert found.limits == {"memory": read}

@@ -76,6 +76,26 @@ def test_cluster_wide_the_operator_has_what_endpoints_need(base: list[Object]) -
     rules = find(base, "ClusterRole", "hookgate-operator")["rules"]
     resources = {resource for rule in rules for resource in rule["resources"]}
     assert resources == {"webhookendpoints", "webhookendpoints/status", "secrets", "services", "events"}
+    assert find(base, "ClusterRole", "hookgate-operator-classes")["rules"] == [
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["list", "watch"]}
+    ]
+    assert {name for kind, _, name in granted(base, "hookgate-operator") if kind == "ClusterRole"} == {
+        "hookgate-operator",
+        "hookgate-operator-classes",
+    }
+
+
+def test_at_home_the_operator_changes_receivers_and_what_tells_of_them_and_nothing_else_s(base: list[Object]) -> None:
+    """No other workload, and no other ConfigMap: its own configuration is not its to write."""
+    rules = find(base, "Role", "hookgate-operator", SYSTEM)["rules"]
+    named = {resource: rule.get("resourceNames") for rule in rules for resource in rule["resources"]}
+    receivers = ["hookgate-receiver"]
+    assert {k: named[k] for k in ("deployments", "poddisruptionbudgets", "horizontalpodautoscalers", "configmaps")} == {
+        "deployments": receivers,
+        "poddisruptionbudgets": receivers,
+        "horizontalpodautoscalers": receivers,
+        "configmaps": ["hookgate-status"],
+    }
 
 
 def test_nobody_gets_a_role_by_group_or_user(base: list[Object]) -> None:

@@ -17,12 +17,16 @@ def overlay() -> list[Object]:
 
 
 def test_in_every_namespace_the_operator_may_take_its_finalizer_off_and_nothing_else(overlay: list[Object]) -> None:
+    """Beside that, it may see which classes of Ingress there are."""
     rules = [
         rule
         for binding in of_kind(overlay, "ClusterRoleBinding")
         for rule in find(overlay, "ClusterRole", binding["roleRef"]["name"])["rules"]
     ]
-    assert rules == [{"apiGroups": ["hookgate.dev"], "resources": ["webhookendpoints"], "verbs": ["patch"]}]
+    assert rules == [
+        {"apiGroups": ["networking.k8s.io"], "resources": ["ingressclasses"], "verbs": ["list", "watch"]},
+        {"apiGroups": ["hookgate.dev"], "resources": ["webhookendpoints"], "verbs": ["patch"]},
+    ]
 
 
 def test_it_has_rights_where_it_is_told_to_look(overlay: list[Object]) -> None:

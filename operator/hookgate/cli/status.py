@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,10 @@ from hookgate.cli.cluster_place import open_api, told
 from hookgate.cli.exits import Exit
 from hookgate.cli.tables import row_of
 from hookgate.control.deployment import NAME as RECEIVER
+from hookgate.control.installation import NAME as STATUS
+from hookgate.control.installation import conditions_in
 from hookgate.control.uninstall import LEASE
-from hookgate.kube.api import DEPLOYMENTS, LEASES, WEBHOOKENDPOINTS, Api, ApiError, Resource
+from hookgate.kube.api import CONFIGMAPS, DEPLOYMENTS, LEASES, WEBHOOKENDPOINTS, Api, ApiError, Resource
 
 Object = Mapping[str, Any]
 
@@ -52,10 +54,11 @@ async def _run(options: argparse.Namespace) -> list[Line]:
         lease = await _read(api, LEASES, LEASE, namespace)
         operator = await _read(api, DEPLOYMENTS, _OPERATOR, namespace)
         receivers = await _read(api, DEPLOYMENTS, RECEIVER, namespace)
+        told_of = await _read(api, CONFIGMAPS, STATUS, namespace)
     return [
         leader(lease, datetime.now(UTC)),
         workload("operator", operator, "no Deployment: it runs elsewhere"),
-        workload("receivers", receivers, "no Deployment: the operator has yet to make one, or they run elsewhere"),
+        receiver_line(receivers, told_of),
         population(endpoints),
     ]
 
@@ -93,6 +96,20 @@ def workload(part: str, deployment: Object | str | None, missing: str) -> Line:
     ready = int(status.get("readyReplicas") or 0)
     complaints = tuple(_complaints(status.get("conditions") or ()))
     return Line(part=part, text=f"{ready} of {desired} ready", well=ready >= desired, details=complaints)
+
+
+def receiver_line(deployment: Object | str | None, told_of: Object | str | None) -> Line:
+    """Return how the receivers are: their pods, and what the operator says of all that it keeps for them."""
+    line = workload("receivers", deployment, "no Deployment: the operator has yet to make one")
+    conditions = conditions_in(told_of) if isinstance(told_of, Mapping) else []
+    ready = next((c for c in conditions if c["type"] == "Ready"), None)
+    if ready is None:
+        return line
+    if ready.get("reason") == "NotManaged":
+        return replace(line, text=f"not managed: {ready.get('message')}", well=True, details=())
+    # The Deployment's own complaints are among them, said once.
+    details = tuple(_complaints([c for c in conditions if c["type"] != "Ready"]))
+    return replace(line, well=line.well and ready.get("status") == "True", details=details)
 
 
 def _complaints(conditions: Sequence[Object]) -> Iterable[str]:

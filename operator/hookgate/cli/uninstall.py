@@ -21,6 +21,12 @@ def run(options: argparse.Namespace) -> int:
     print(f"freed {_count(freed.endpoints, 'endpoint')}; no URL of theirs is answered any more")
     if freed.swept:
         print(f"deleted {_count(freed.swept, 'object')} of endpoints that were gone before")
+    if freed.receivers:
+        print(f"deleted {_count(freed.receivers, 'object')} that the operator had made for receivers")
+    if freed.refused:
+        print(
+            f"You may not delete {', '.join(freed.refused)} in {options.system_namespace}: receivers' own may be left"
+        )
     print("Their connection Secrets go with them, or make them whole again for an operator that is installed later.")
     if freed.left:
         print(f"In {options.bindings_namespace} stay, as retained or somebody else's: {', '.join(freed.left)}")

@@ -15,14 +15,8 @@ from typing import Any, cast
 import yaml
 
 from hookgate.config.document import InvalidDocument, read_documents
-from hookgate.config.platform import (
-    Exposure,
-    FixedReceivers,
-    Host,
-    ManagedReceivers,
-    PlatformConfig,
-    UrlTarget,
-)
+from hookgate.config.platform import Exposure, Host, PlatformConfig, UrlTarget
+from hookgate.config.receivers import receiver_faults, receivers_of
 from hookgate.config.schema import faults, plain_faults
 from hookgate.model.endpoint import AuthType, FieldError
 from hookgate.model.grammar import ISSUER, URL, HttpUrl, split_url
@@ -85,7 +79,7 @@ def _contradictions(document: Any, broken: set[str]) -> Iterator[FieldError]:
         yield from _type_faults(_member(document, "auth").get("allowedTypes", ()))
         yield from _issuer_faults(_member(document, "auth").get("privateIssuers", ()))
     if "receiver" not in broken:
-        yield from _receiver_faults(_member(document, "receiver"))
+        yield from receiver_faults(_member(document, "receiver"))
 
 
 def _part_of(field: str) -> str:
@@ -162,17 +156,6 @@ def _issuer_faults(issuers: Iterable[str]) -> Iterator[FieldError]:
             yield FieldError(field=f"auth.privateIssuers[{i}]", message=f"not an issuer of tokens; {fault}")
 
 
-def _receiver_faults(receiver: Mapping[str, Any]) -> Iterator[FieldError]:
-    if "managed" in receiver and "addresses" in receiver:
-        message = "receivers are either managed or at fixed addresses; remove managed or addresses"
-        yield FieldError(field="receiver", message=message)
-    for i, address in enumerate(receiver.get("addresses", ())):
-        parts = split_url(address)
-        if parts is None or parts.path != "/" or "?" in address:
-            message = "not the address of a receiver; write a URL without a path, such as http://10.0.0.7:9090"
-            yield FieldError(field=f"receiver.addresses[{i}]", message=message)
-
-
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
@@ -189,7 +172,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
         max_endpoints=int(limits.get("maxEndpointsPerNamespace", usual.max_endpoints)),
         max_body_bytes=int(limits.get("maxBodyBytes", usual.max_body_bytes)),
         url_targets=tuple(_target(each) for each in _member(document, "targets").get("urls", ())),
-        receivers=_receivers(receiver),
+        receivers=receivers_of(receiver),
         service_name=service.get("name", usual.service_name),
         service_port=int(service.get("port", usual.service_port)),
         providers=MappingProxyType(dict(document.get("providers", {}))),
@@ -215,11 +198,3 @@ def _host(host: Mapping[str, Any]) -> Host:
 
 def _target(target: Mapping[str, Any]) -> UrlTarget:
     return UrlTarget(prefix=cast("HttpUrl", split_url(target["prefix"])), namespaces=tuple(target["namespaces"]))
-
-
-def _receivers(receiver: Mapping[str, Any]) -> ManagedReceivers | FixedReceivers:
-    if "addresses" in receiver:
-        return FixedReceivers(addresses=tuple(address.removesuffix("/") for address in receiver["addresses"]))
-    usual = ManagedReceivers()
-    managed = _member(receiver, "managed")
-    return ManagedReceivers(image=managed.get("image"), replicas=int(managed.get("replicas", usual.replicas)))

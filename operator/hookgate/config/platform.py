@@ -70,11 +70,27 @@ class UrlTarget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Autoscaling:
+    """How many receivers there may be, and the share of their requested CPU to aim at, in percent."""
+
+    least: int = 2
+    most: int
+    target: int = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedReceivers:
-    """Receivers that the operator runs as a Deployment. ``image`` None is the operator's own."""
+    """Receivers that the operator runs as a Deployment. ``image`` None is the operator's own.
+
+    With ``autoscaling`` their number is not the operator's. ``requests`` and ``limits`` are quantities as the API
+    server writes them.
+    """
 
     image: str | None = None
     replicas: int = 2
+    autoscaling: Autoscaling | None = None
+    requests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"cpu": "100m", "memory": "128Mi"}))
+    limits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"memory": "256Mi"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

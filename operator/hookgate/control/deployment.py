@@ -1,4 +1,4 @@
-"""PURE: the receiver's Deployment and Service as the operator keeps them in its own namespace.
+"""PURE: the receivers' Deployment and what belongs to it, as the operator keeps them in its own namespace.
 
 The pods meet the ``restricted`` Pod Security level. The image is the operator's own unless the configuration names one,
 so that both planes always speak the same contract.
@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookgate.config.platform import ManagedReceivers, PlatformConfig
+from hookgate.config.platform import Autoscaling, ManagedReceivers, PlatformConfig
 from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED
+from hookgate.control.values import Object
 
 NAME = "hookgate-receiver"
 PUBLIC_PORT = 8080
 PRIVATE_PORT = 8081
+#: A pod that has to go keeps receiving for so long before it is told, since proxies may still send calls to it, ...
+PRE_STOP_S = 5
+#: ... then for so long after it has said that it is not ready, ...
+DRAIN_S = 5
+#: ... and is killed after so long in all: the calls in flight have 30 s to end, and there is time to spare.
+GRACE_S = 45
+#: How many receivers drained nodes may take at a time.
+_DISRUPTED = 1
 _LABELS = {"app.kubernetes.io/name": "hookgate", "app.kubernetes.io/component": "receiver"}
 #: What selects the receivers' pods.
 SELECTOR = ",".join(f"{label}={value}" for label, value in _LABELS.items())
@@ -22,10 +31,46 @@ SELECTOR = ",".join(f"{label}={value}" for label, value in _LABELS.items())
 def receiver_objects(
     config: PlatformConfig, receivers: ManagedReceivers, *, namespace: str, binding_namespace: str, image: str
 ) -> tuple[dict[str, Any], ...]:
-    """Return Service and Deployment, in the order to apply them. ``image`` is the operator's own."""
+    """Return Service, Deployment, PodDisruptionBudget and, where asked for, HorizontalPodAutoscaler, in this order.
+
+    ``image`` is the operator's own. With an autoscaler the Deployment says nothing of ``replicas``: see `created`.
+    """
+    scaling = receivers.autoscaling
     return (
         _service(config, namespace),
         _deployment(receivers, namespace, binding_namespace, receivers.image or image),
+        _budget(namespace),
+        *((_autoscaler(scaling, namespace),) if scaling else ()),
+    )
+
+
+def created(wanted: dict[str, Any], receivers: ManagedReceivers) -> dict[str, Any]:
+    """Return an object as it is made the first time: a Deployment begins with the autoscaler's fewest, not with one."""
+    if wanted["kind"] != "Deployment" or receivers.autoscaling is None:
+        return wanted
+    return with_replicas(wanted, receivers.autoscaling.least)
+
+
+def with_replicas(wanted: dict[str, Any], replicas: int) -> dict[str, Any]:
+    """Return a Deployment that says how many there are."""
+    return {**wanted, "spec": {**wanted["spec"], "replicas": replicas}}
+
+
+def handover(found: Object) -> dict[str, Any]:
+    """Return the number of receivers that there are now, and nothing else, for another field manager to own.
+
+    Whoever alone owned a field and applies without it takes it away, and a Deployment without a number has one pod.
+    """
+    metadata = {key: found["metadata"][key] for key in ("name", "namespace", "uid")}
+    replicas = int(found["spec"].get("replicas", 1))
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}}
+
+
+def owns_replicas(found: Object) -> bool:
+    """Tell whether the operator owns the number of receivers, as the API server noted it."""
+    return any(
+        entry.get("manager") == FIELD_MANAGER and "f:replicas" in ((entry.get("fieldsV1") or {}).get("f:spec") or {})
+        for entry in found["metadata"].get("managedFields") or ()
     )
 
 
@@ -43,30 +88,57 @@ def _service(config: PlatformConfig, namespace: str) -> dict[str, Any]:
     }
 
 
-def _deployment(receivers: ManagedReceivers, namespace: str, binding_namespace: str, image: str) -> dict[str, Any]:
+def _budget(namespace: str) -> dict[str, Any]:
     return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": _meta(NAME, namespace),
+        "spec": {"maxUnavailable": _DISRUPTED, "selector": {"matchLabels": dict(_LABELS)}},
+    }
+
+
+def _autoscaler(scaling: Autoscaling, namespace: str) -> dict[str, Any]:
+    target = {"type": "Utilization", "averageUtilization": scaling.target}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
         "metadata": _meta(NAME, namespace),
         "spec": {
-            "replicas": receivers.replicas,
-            "selector": {"matchLabels": dict(_LABELS)},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod(image, binding_namespace)},
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": NAME},
+            "minReplicas": scaling.least,
+            "maxReplicas": scaling.most,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
         },
     }
 
 
-def _pod(image: str, binding_namespace: str) -> dict[str, Any]:
+def _deployment(receivers: ManagedReceivers, namespace: str, binding_namespace: str, image: str) -> dict[str, Any]:
+    wanted = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _meta(NAME, namespace),
+        "spec": {
+            "selector": {"matchLabels": dict(_LABELS)},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod(receivers, image, binding_namespace)},
+        },
+    }
+    return wanted if receivers.autoscaling else with_replicas(wanted, receivers.replicas)
+
+
+def _pod(receivers: ManagedReceivers, image: str, binding_namespace: str) -> dict[str, Any]:
     arguments = [
         "receiver",
         f"--listen=0.0.0.0:{PUBLIC_PORT}",
         f"--private-listen=0.0.0.0:{PRIVATE_PORT}",
         f"--bindings-namespace={binding_namespace}",
+        f"--drain-delay={DRAIN_S}",
     ]
     return {
         "serviceAccountName": NAME,
-        "terminationGracePeriodSeconds": 45,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_S,
+        "topologySpreadConstraints": [_apart("topology.kubernetes.io/zone"), _apart("kubernetes.io/hostname")],
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 65532,
@@ -84,7 +156,8 @@ def _pod(image: str, binding_namespace: str) -> dict[str, Any]:
                 ],
                 "readinessProbe": _probe("/readyz", period=2),
                 "livenessProbe": _probe("/livez", period=10),
-                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "256Mi"}},
+                "lifecycle": {"preStop": {"sleep": {"seconds": PRE_STOP_S}}},
+                "resources": {"requests": dict(receivers.requests), "limits": dict(receivers.limits)},
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
@@ -92,6 +165,16 @@ def _pod(image: str, binding_namespace: str) -> dict[str, Any]:
                 },
             }
         ],
+    }
+
+
+def _apart(topology: str) -> dict[str, Any]:
+    """Spread the pods where it is possible; a pod beside another is better than none."""
+    return {
+        "maxSkew": 1,
+        "topologyKey": topology,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": dict(_LABELS)},
     }
 
 

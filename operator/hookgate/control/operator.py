@@ -198,6 +198,7 @@ class _Operator:
             namespace=self._options.system_namespace,
             binding_namespace=self._options.binding_namespace,
             image=self._options.image,
+            clock=time.time,
         )
         async with asyncio.TaskGroup() as group:
             for part in (

@@ -12,12 +12,25 @@ from dataclasses import dataclass
 
 from hookgate.control.apiserver import SELECT_BINDINGS, SELECT_CONNECTIONS, SELECT_ROUTES
 from hookgate.control.freeing import freed_status, freeing
-from hookgate.control.objects import meta, uid_of
+from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED, meta, uid_of
 from hookgate.control.sweep import orphans
 from hookgate.control.values import Object, Step, Verb
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.lease import Elector
-from hookgate.kube.resources import HTTPROUTES, INGRESSES, LEASES, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Resource
+from hookgate.kube.resources import (
+    CONFIGMAPS,
+    DEPLOYMENTS,
+    HORIZONTAL_POD_AUTOSCALERS,
+    HTTPROUTES,
+    INGRESSES,
+    LEASES,
+    NAMESPACES,
+    POD_DISRUPTION_BUDGETS,
+    SECRETS,
+    SERVICES,
+    WEBHOOKENDPOINTS,
+    Resource,
+)
 from hookgate.model.endpoint import API_VERSION, KIND, LABEL_UID
 
 LEASE = "hookgate-operator"
@@ -28,6 +41,8 @@ _INTERVAL = 0.5
 #: How often what changed meanwhile is looked at anew, before its error is told.
 _LOOKS = 5
 
+#: Kinds of what is made for receivers: first what would bring others of them back.
+_RECEIVERS = (HORIZONTAL_POD_AUTOSCALERS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES, CONFIGMAPS)
 _RESOURCES = {"Secret": SECRETS, "Ingress": INGRESSES, "HTTPRoute": HTTPROUTES, "WebhookEndpoint": WEBHOOKENDPOINTS}
 
 
@@ -49,13 +64,16 @@ class Freed:
     """What was done: ``endpoints`` freed, ``swept`` objects of endpoints that were gone before. ``left`` bindings stay.
 
     Of those the names: they are retained, or cannot be read, or belong to other namespaces. ``stranded`` endpoints are
-    unreachable, too, and keep our finalizer: in a namespace that is no more nothing can be changed.
+    unreachable, too, and keep our finalizer: in a namespace that is no more nothing can be changed. ``receivers`` are
+    the objects of receivers that were deleted, ``refused`` the kinds of which none might be.
     """
 
     endpoints: int
     swept: int
     left: tuple[str, ...]
     stranded: tuple[str, ...]
+    receivers: int = 0
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,10 +147,38 @@ async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
         if not looks:
             raise changed
         await asyncio.sleep(_INTERVAL)
-    swept = await _sweep(api, seen) if scope.namespace is None else 0
+    swept, receivers, refused = 0, 0, tuple[str, ...]()
+    if scope.namespace is None:
+        swept = await _sweep(api, seen)
+        receivers, refused = await remove_receivers(api, scope.system_namespace)
     left, _ = await api.list(SECRETS, scope.binding_namespace, labels=LABEL_UID)
     names = tuple(sorted(str(meta(secret)["name"]) for secret in left))
-    return Freed(endpoints=len(freed), swept=swept, left=names, stranded=tuple(sorted(stranded)))
+    return Freed(
+        endpoints=len(freed),
+        swept=swept,
+        left=names,
+        stranded=tuple(sorted(stranded)),
+        receivers=receivers,
+        refused=refused,
+    )
+
+
+async def remove_receivers(api: Api, namespace: str) -> tuple[int, tuple[str, ...]]:
+    """Delete what operators made for receivers, which no manifest and no chart knows of.
+
+    Return how many objects that were, and the kinds of which the API server lets us delete none.
+    """
+    deleted, refused = 0, list[str]()
+    for resource in _RECEIVERS:
+        try:
+            found, _ = await api.list(resource, namespace, labels=f"{LABEL_MANAGED}={FIELD_MANAGER}")
+            for obj in found:
+                deleted += await api.delete(resource, str(meta(obj)["name"]), namespace, uid=uid_of(obj))
+        except ApiError as error:
+            if not error.forbidden:
+                raise
+            refused.append(resource.plural)
+    return deleted, tuple(refused)
 
 
 async def _see(api: Api, scope: Scope) -> _Seen:

@@ -205,9 +205,15 @@ class Api:
         return await self._object(_subject("replace", resource, namespace, name), call)
 
     async def apply(
-        self, resource: Resource, obj: Mapping[str, Any], *, subresource: str | None = None, force: bool = True
+        self,
+        resource: Resource,
+        obj: Mapping[str, Any],
+        *,
+        subresource: str | None = None,
+        force: bool = True,
+        manager: str = FIELD_MANAGER,
     ) -> Object:
-        """Apply ``obj`` on the server's side as field manager "hookgate", creating it where it is missing.
+        """Apply ``obj`` on the server's side as field manager ``manager``, creating it where it is missing.
 
         ``obj`` holds exactly the fields that are ours. A metadata.uid in it means: only that very object, never a
         new one of the same name; a metadata.resourceVersion: only in that version; otherwise ``conflict``. A
@@ -219,7 +225,7 @@ class Api:
         call = Call(
             method="PATCH",
             path=resource.path(namespace, name, subresource),
-            query={"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"},
+            query={"fieldManager": manager, "force": "true" if force else "false"},
             body=as_yaml(body(resource, obj)),
             content_type="application/apply-patch+yaml",
         )

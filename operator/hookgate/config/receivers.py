@@ -1,0 +1,102 @@
+"""The part of hookgate.yaml that says how receivers run: what is wrong with it, and what it becomes.
+
+Its shape is judged before, by schema.yaml. Amounts of CPU and memory become what the API server makes of them: what
+is compared with its objects must be spelled as it spells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from hookgate.config.platform import Autoscaling, FixedReceivers, ManagedReceivers
+from hookgate.model.endpoint import FieldError
+from hookgate.model.grammar import split_url
+
+_UNITS = ("Ki", "Mi", "Gi")
+_Document = Mapping[str, Any]
+
+
+def receiver_faults(receiver: _Document) -> Iterator[FieldError]:
+    """Judge what spans several fields of the member ``receiver``."""
+    if "managed" in receiver and "addresses" in receiver:
+        message = "receivers are either managed or at fixed addresses; remove managed or addresses"
+        yield FieldError(field="receiver", message=message)
+    for i, address in enumerate(receiver.get("addresses", ())):
+        parts = split_url(address)
+        if parts is None or parts.path != "/" or "?" in address:
+            message = "not the address of a receiver; write a URL without a path, such as http://10.0.0.7:9090"
+            yield FieldError(field=f"receiver.addresses[{i}]", message=message)
+    yield from _managed_faults(receiver.get("managed", {}))
+
+
+def receivers_of(receiver: _Document) -> ManagedReceivers | FixedReceivers:
+    """Return what the member ``receiver``, in which nothing is wrong, asks for."""
+    if "addresses" in receiver:
+        return FixedReceivers(addresses=tuple(address.removesuffix("/") for address in receiver["addresses"]))
+    managed, usual = receiver.get("managed", {}), ManagedReceivers()
+    return ManagedReceivers(
+        image=managed.get("image"),
+        replicas=int(managed.get("replicas", usual.replicas)),
+        autoscaling=_autoscaling(managed["autoscaling"]) if "autoscaling" in managed else None,
+        requests=_amounts(managed, "requests", usual.requests),
+        limits=_amounts(managed, "limits", usual.limits),
+    )
+
+
+def _managed_faults(managed: _Document) -> Iterator[FieldError]:
+    if "autoscaling" in managed:
+        if "replicas" in managed:
+            message = "the number is left to autoscaling; remove replicas or autoscaling"
+            yield FieldError(field="receiver.managed.replicas", message=message)
+        scaling = _autoscaling(managed["autoscaling"])
+        if scaling.most < scaling.least:
+            message = f"less than minReplicas, which is {scaling.least}; write at least as many"
+            yield FieldError(field="receiver.managed.autoscaling.maxReplicas", message=message)
+    usual = ManagedReceivers()
+    requests, limits = _amounts(managed, "requests", usual.requests), _amounts(managed, "limits", usual.limits)
+    for part, given in (("requests", requests), ("limits", limits)):
+        for name, amount in given.items():
+            if _size(amount) == 0:
+                message = "nothing runs with none of it; write more, or leave it out"
+                yield FieldError(field=f"receiver.managed.resources.{part}.{name}", message=message)
+    for name, limit in limits.items():
+        if 0 < _size(limit) < _size(requests.get(name, "0")):
+            message = f"less than what is requested, which is {requests[name]}; write at least as much"
+            yield FieldError(field=f"receiver.managed.resources.limits.{name}", message=message)
+
+
+def _autoscaling(given: _Document) -> Autoscaling:
+    usual = Autoscaling(most=int(given["maxReplicas"]))
+    return replace(
+        usual,
+        least=int(given.get("minReplicas", usual.least)),
+        target=int(given.get("targetCPUUtilizationPercentage", usual.target)),
+    )
+
+
+def _amounts(managed: _Document, part: str, usual: Mapping[str, str]) -> Mapping[str, str]:
+    given = managed.get("resources", {}).get(part, {})
+    return MappingProxyType({**usual, **{name: canonical(str(amount)) for name, amount in given.items()}})
+
+
+def canonical(amount: str) -> str:
+    """Return an amount of CPU or memory in the one spelling that the API server gives back."""
+    unit = amount[-2:]
+    if unit in _UNITS:
+        number, place = int(amount[:-2]), _UNITS.index(unit)
+        while number and number % 1024 == 0 and place + 1 < len(_UNITS):
+            number, place = number // 1024, place + 1
+        return f"{number}{_UNITS[place]}" if number else "0"
+    thousandths = int(amount[:-1]) if amount.endswith("m") else int(Decimal(amount) * 1000)
+    return f"{thousandths}m" if thousandths % 1000 else str(thousandths // 1000)
+
+
+def _size(amount: str) -> Decimal:
+    """Return an amount as a number that can be compared."""
+    if amount[-2:] in _UNITS:
+        return Decimal(int(amount[:-2]) << 10 * (_UNITS.index(amount[-2:]) + 1))
+    return Decimal(amount[:-1]) / 1000 if amount.endswith("m") else Decimal(amount)
