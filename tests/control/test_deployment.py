@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from hookgate.config.platform import Autoscaling, FixedReceivers, ManagedReceivers, PlatformConfig
+from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers, PlatformConfig
 from hookgate.control.deployer import Deployer
 from hookgate.control.deployment import receiver_objects
 from hookgate.control.installation import APPLIED, conditions_in, placed, receivers_told
@@ -112,6 +112,20 @@ def test_the_platform_chooses_what_a_receiver_may_use() -> None:
     assert "memory" in usual["limits"]
     assert "cpu" in usual["requests"]
     assert "cpu" not in usual["limits"]
+
+
+def test_the_pods_are_told_what_stands_in_front_of_them() -> None:
+    front = Front(proxies=("10.0.0.0/8", "::1"), proxy_protocol=True, connections=10)
+    _, plain = made()
+    _, fronted = made(front=front)
+    _, counted = made(front=Front(hops=2))
+    usual = container(plain)["args"]
+    assert container(fronted)["args"][len(usual) :] == [
+        "--trusted-proxies=10.0.0.0/8,::1",
+        "--connections-per-address=10",
+        "--proxy-protocol",
+    ]
+    assert container(counted)["args"][len(usual) :] == ["--trusted-hops=2"]
 
 
 def test_the_pods_meet_the_restricted_level_of_pod_security() -> None:

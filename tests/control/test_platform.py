@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hookgate.model.rate import Rate
 from tests.control.stage import OFFER, SHARED, Stage, platform
 from tests.scheme.senders import certificate
 
@@ -278,6 +279,55 @@ def test_a_body_limit_above_the_platform_s_is_refused(stage: Stage) -> None:
     stage.change(limits={"maxBodyBytes": 1_000_000})
     stage.settle()
     assert stage.ready() == "True Active"
+
+
+RATES = "limits: {rate: {requests: 10, per: 1m, burst: 20}, maxInFlight: 5}\n"
+
+
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        ({"rate": {"requests": 11, "per": "1m", "burst": 5}}, "rate"),
+        ({"rate": {"requests": 10, "per": "59s"}}, "rate"),
+        ({"rate": {"requests": 1, "per": "1h", "burst": 21}}, "rate"),
+        ({"maxInFlight": 6}, "maxInFlight"),
+    ],
+)
+def test_a_rate_or_concurrency_above_the_platform_s_is_refused(
+    stage: Stage, limits: dict[str, Any], field: str
+) -> None:
+    stage.configure(platform(more=RATES))
+    stage.declare(limits=limits)
+    stage.settle()
+    assert is_refused(stage, "LimitNotAllowed")
+    assert f"spec.limits.{field}: the platform allows at most" in stage.message("Ready")
+
+
+def test_a_rate_and_a_concurrency_below_the_platform_s_are_the_endpoint_s(stage: Stage) -> None:
+    stage.configure(platform(more=RATES))
+    stage.declare(limits={"rate": {"requests": 10, "per": "1m", "burst": 20}, "maxInFlight": 5})
+    stage.settle()
+    assert stage.ready() == "True Active"
+    assert (stage.binding().rate, stage.binding().max_in_flight) == (Rate(requests=10, per_ms=60_000, burst=20), 5)
+
+
+def test_endpoints_that_ask_for_no_rate_get_the_platform_s(stage: Stage) -> None:
+    stage.configure(platform(more=RATES))
+    stage.declare()
+    stage.settle()
+    assert (stage.binding().rate, stage.binding().max_in_flight) == (Rate(requests=10, per_ms=60_000, burst=20), 5)
+    stage.configure(platform())
+    stage.settle()
+    assert (stage.binding().rate, stage.binding().max_in_flight) == (None, None)
+
+
+def test_an_endpoint_says_where_its_calls_may_come_from(stage: Stage) -> None:
+    stage.declare(limits={"allowCIDRs": ["192.0.2.0/24"]})
+    stage.settle()
+    assert stage.binding().allowed_networks == ("192.0.2.0/24",)
+    stage.change(limits={})
+    stage.settle()
+    assert stage.binding().allowed_networks == ()
 
 
 def test_where_endpoints_are_limited_the_elder_ones_are_served(stage: Stage) -> None:

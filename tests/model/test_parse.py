@@ -24,6 +24,7 @@ from hookgate.model.endpoint import (
     WebhookEndpoint,
 )
 from hookgate.model.parse import parse_endpoint
+from hookgate.model.rate import Rate
 
 
 def manifest(**spec: Any) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def test_what_is_given_is_read() -> None:
                 "secret": {"ref": {"name": "a"}, "previousRefs": [{"name": "b", "key": "c"}], "overlap": "90m"},
             },
             target={"url": "https://ci.example.com/a?b", "timeout": "1500ms"},
-            limits={"maxBodyBytes": 7},
+            limits={"maxBodyBytes": 7, "rate": {"requests": 5, "per": "1m"}, "maxInFlight": 3, "allowCIDRs": ["::1"]},
             exposure={"host": "hooks.example.com"},
         )
     ).spec
@@ -88,6 +89,9 @@ def test_what_is_given_is_read() -> None:
         inactive_response=410,
         deletion_policy=DeletionPolicy.RETAIN,
         max_body_bytes=7,
+        rate=Rate(requests=5, per_ms=60_000, burst=5),
+        max_in_flight=3,
+        allowed_networks=("::1",),
         host="hooks.example.com",
     )
 

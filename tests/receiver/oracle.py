@@ -68,9 +68,13 @@ def told(delivered: list[tuple[bytes, Headers]], path: bytes, raw: bytes) -> boo
     )
 
 
+#: What the receiver writes itself into every request.
+_OF_RECEIVER = {b"host", b"content-length", b"x-forwarded-for"}
+
+
 def of_sender(headers: Headers) -> Headers:
     """Return the headers of a delivered request that come from the sender."""
-    return [(name, value) for name, value in headers if name not in {b"host", b"content-length"}]
+    return [(name, value) for name, value in headers if name not in _OF_RECEIVER]
 
 
 def _path(target: bytes) -> bytes:

@@ -44,6 +44,16 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
         "inactive": Advice(
             happened="The endpoint is not active (spec.state, or the annotation hookgate.dev/suspend).", check=(_STATE,)
         ),
+        # Address
+        "address-not-allowed": Advice(
+            happened="The call came from an address that spec.limits.allowCIDRs does not list.",
+            check=(
+                "Compare spec.limits.allowCIDRs with the addresses that the sender publishes; they change at times.",
+                "If every call is refused: receivers see the address of the proxy in front of them. The platform "
+                "team says which proxies are believed, in receiver.trustedProxies of hookgate.yaml.",
+                "Or it was not the sender at all: whoever knows the URL can call it, and is refused like this.",
+            ),
+        ),
         # Request
         "malformed": Advice(
             happened="The request was not plain HTTP, or the sender hung up before the body was complete.",
@@ -175,6 +185,16 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
                 "away; see the receivers' log and their metric hookgate_receiver_replay_store_up.",
                 "Else the receiver's memory for calls is full: more receivers, or a shared store.",
                 _LATER,
+            ),
+        ),
+        # Rate
+        "rate-limited": Advice(
+            happened="The call was authentic, but came earlier than the endpoint's rate allows (spec.limits.rate, or "
+            "that of the platform).",
+            check=(
+                "Well-behaved senders wait as long as Retry-After says. If more calls are meant to come: raise "
+                "spec.limits.rate, or its burst.",
+                "Each receiver counts for itself, so that more receivers take more.",
             ),
         ),
         # Target

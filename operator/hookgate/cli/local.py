@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.config.load import InvalidConfig
-from hookgate.config.platform import Exposure, Host, PlatformConfig
+from hookgate.config.platform import Exposure, Front, Host, PlatformConfig
 from hookgate.control.reconcile import Settings
 from hookgate.control.settings import SettingsFile
 from hookgate.model import grammar
@@ -74,6 +74,11 @@ class LocalSettings:
         """Take a file, or the public URL (None: where the receiver listens) and whether any target is allowed."""
         self._file, self._public_url, self._any_url = file, public_url, any_url
         self.listening = ""
+
+    @property
+    def front(self) -> Front:
+        """What stands in front of the receiver, as the file said at the start."""
+        return Front() if self._file is None else self._file.current.config.front
 
     def current(self) -> Settings:
         """Return what is in force now. Hosts of a file have no routes: nobody would make them here."""

@@ -152,6 +152,16 @@ def _receiving(commands: _Commands) -> None:
         metavar="SECONDS",
         help="from SIGTERM until no connection is taken any more; what load balancers need (%(default)s)",
     )
+    receiver.add_argument(
+        "--trusted-proxies", metavar="NET,NET", help="proxies in front whose word on where calls come from is taken"
+    )
+    receiver.add_argument("--trusted-hops", type=int, metavar="N", help="so many proxies, whatever their addresses")
+    receiver.add_argument(
+        "--proxy-protocol", action="store_true", help="connections from trusted proxies begin with its header"
+    )
+    receiver.add_argument(
+        "--connections-per-address", type=int, metavar="N", help="of addresses that are no trusted proxy (2048)"
+    )
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
 
 

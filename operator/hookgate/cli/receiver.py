@@ -8,6 +8,9 @@ from pathlib import Path
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
+from hookgate.model.grammar import NETWORK
+from hookgate.receiver.clients import Trust
+from hookgate.receiver.edge import Bounds
 from hookgate.receiver.loop import run_on_uvloop
 from hookgate.receiver.process import run_receiver
 from hookgate.receiver.settings import ReceiverSettings
@@ -24,6 +27,9 @@ def run(options: argparse.Namespace) -> int:
         private_host=private.host,
         private_port=private.port,
         drain_delay=options.drain_delay,
+        trust=_trust(options),
+        proxy_protocol=options.proxy_protocol,
+        bounds=_bounds(options),
     )
     try:
         if options.bindings:
@@ -33,6 +39,29 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise Stop(Exit.USAGE, f"--listen, --private-listen: cannot listen there ({error.strerror})") from None
     return Exit.DONE
+
+
+def _trust(options: argparse.Namespace) -> Trust:
+    """Read what stands in front. Raises `Stop`."""
+    networks = tuple(each.strip() for each in (options.trusted_proxies or "").split(",") if each.strip())
+    for each in networks:
+        fault = NETWORK.fault(each)
+        if fault:
+            raise Stop(Exit.USAGE, f"--trusted-proxies {each}: {fault}")
+    if options.trusted_hops is not None and (networks or options.trusted_hops < 1):
+        raise Stop(Exit.USAGE, "--trusted-hops: write how many proxies there are, and leave --trusted-proxies out")
+    if options.proxy_protocol and not networks:
+        raise Stop(Exit.USAGE, "--proxy-protocol: its header is believed only from --trusted-proxies; list them")
+    return Trust(proxies=networks, hops=options.trusted_hops or 0)
+
+
+def _bounds(options: argparse.Namespace) -> Bounds:
+    most = options.connections_per_address
+    if most is None:
+        return Bounds()
+    if most < 1:
+        raise Stop(Exit.USAGE, "--connections-per-address: write a number of at least 1")
+    return Bounds(connections_per_address=most)
 
 
 async def _from_folder(settings: ReceiverSettings, folder: Path) -> None:

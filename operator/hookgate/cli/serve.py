@@ -33,6 +33,8 @@ from hookgate.control.state import StateError, StateFolder
 from hookgate.control.values import CallReport, Object, Served
 from hookgate.control.watch_calls import CallWatch
 from hookgate.model.endpoint import KIND
+from hookgate.receiver.clients import Trust
+from hookgate.receiver.edge import Bounds
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.private import told
 from hookgate.receiver.process import Receiver
@@ -121,6 +123,7 @@ class Service:
     async def _run(self, reading: Reading) -> None:
         cluster = self._cluster
         source = MemorySource(cluster)
+        front = self._settings.front
         self._receiver = receiver = Receiver(
             ReceiverSettings(
                 host=self._listen.host,
@@ -130,6 +133,9 @@ class Service:
                 drain_delay=0,
                 grace=_GRACE,
                 loopback_targets=True,
+                trust=Trust(proxies=front.proxies, hops=front.hops),
+                proxy_protocol=front.proxy_protocol,
+                bounds=Bounds() if front.connections is None else Bounds(connections_per_address=front.connections),
             ),
             source,
             on_call=self._screen.call,

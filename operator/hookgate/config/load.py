@@ -16,10 +16,13 @@ import yaml
 
 from hookgate.config.document import InvalidDocument, read_documents
 from hookgate.config.platform import Exposure, Host, PlatformConfig, UrlTarget
-from hookgate.config.receivers import receiver_faults, receivers_of
+from hookgate.config.receivers import front_of, receiver_faults, receivers_of
 from hookgate.config.schema import faults, plain_faults
 from hookgate.model.endpoint import AuthType, FieldError
+from hookgate.model.fields import Fields
 from hookgate.model.grammar import ISSUER, URL, HttpUrl, split_url
+from hookgate.model.parse import read_rate
+from hookgate.model.rate import Rate
 
 _DEFAULT_PORTS = MappingProxyType({"https": 443, "http": 80})
 
@@ -78,6 +81,8 @@ def _contradictions(document: Any, broken: set[str]) -> Iterator[FieldError]:
     if "auth" not in broken:
         yield from _type_faults(_member(document, "auth").get("allowedTypes", ()))
         yield from _issuer_faults(_member(document, "auth").get("privateIssuers", ()))
+    if "limits" not in broken:
+        yield from _rate(_member(document, "limits"))[1]
     if "receiver" not in broken:
         yield from receiver_faults(_member(document, "receiver"))
 
@@ -171,12 +176,22 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
         private_issuers=tuple(cast("HttpUrl", split_url(each)) for each in auth.get("privateIssuers", ())),
         max_endpoints=int(limits.get("maxEndpointsPerNamespace", usual.max_endpoints)),
         max_body_bytes=int(limits.get("maxBodyBytes", usual.max_body_bytes)),
+        rate=_rate(limits)[0],
+        max_in_flight=limits.get("maxInFlight"),
         url_targets=tuple(_target(each) for each in _member(document, "targets").get("urls", ())),
         receivers=receivers_of(receiver),
+        front=front_of(receiver),
         service_name=service.get("name", usual.service_name),
         service_port=int(service.get("port", usual.service_port)),
         providers=MappingProxyType(dict(document.get("providers", {}))),
     )
+
+
+def _rate(limits: Mapping[str, Any]) -> tuple[Rate | None, list[FieldError]]:
+    """Return the rate, None where none is given, and what is wrong with it."""
+    errors: list[FieldError] = []
+    given = _member(limits, "rate")
+    return (read_rate(Fields(given, "limits.rate", errors)) if given else None), errors
 
 
 def _host(host: Mapping[str, Any]) -> Host:

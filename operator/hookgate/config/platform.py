@@ -14,6 +14,7 @@ from typing import Any
 
 from hookgate.model.endpoint import AuthType
 from hookgate.model.grammar import HttpUrl, split_url
+from hookgate.model.rate import Rate
 
 
 class Exposure(StrEnum):
@@ -101,10 +102,26 @@ class FixedReceivers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Front:
+    """What stands between senders and receivers, as far as it is to be believed about where a call comes from.
+
+    ``proxies`` are networks, or ``hops`` is how many proxies there are whose addresses nobody knows. With
+    ``proxy_protocol`` connections from ``proxies`` begin with that protocol's header. ``connections`` is how many each
+    other address may have; None: as receivers see fit.
+    """
+
+    proxies: tuple[str, ...] = ()
+    hops: int = 0
+    proxy_protocol: bool = False
+    connections: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformConfig:
     """The platform's decisions. The defaults allow nobody to be reached anywhere.
 
-    ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for.
+    ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for. ``rate`` and
+    ``max_in_flight`` are such ceilings too, and hold for endpoints that ask for nothing; None: there is none.
     ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
     addresses need not be public. ``confirm_subscriptions`` lets receivers call Amazon SNS where an endpoint asks for
     it.
@@ -116,8 +133,11 @@ class PlatformConfig:
     confirm_subscriptions: bool = False
     max_endpoints: int = 100
     max_body_bytes: int = 10_485_760
+    rate: Rate | None = None
+    max_in_flight: int | None = None
     url_targets: tuple[UrlTarget, ...] = ()
     receivers: ManagedReceivers | FixedReceivers = field(default_factory=ManagedReceivers)
+    front: Front = field(default_factory=Front)
     service_name: str = "hookgate-receiver"
     service_port: int = 80
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))

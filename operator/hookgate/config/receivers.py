@@ -12,11 +12,20 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from hookgate.config.platform import Autoscaling, FixedReceivers, ManagedReceivers
+from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers
 from hookgate.model.endpoint import FieldError
-from hookgate.model.grammar import split_url
+from hookgate.model.grammar import NETWORK, split_url
 
 _UNITS = ("Ki", "Mi", "Gi")
+#: What says what stands in front of receivers, and the option of `hookgate receiver` for the same.
+_OPTIONS = MappingProxyType(
+    {
+        "trustedProxies": "--trusted-proxies",
+        "trustedHops": "--trusted-hops",
+        "proxyProtocol": "--proxy-protocol",
+        "connectionsPerAddress": "--connections-per-address",
+    }
+)
 _Document = Mapping[str, Any]
 
 
@@ -31,6 +40,7 @@ def receiver_faults(receiver: _Document) -> Iterator[FieldError]:
             message = "not the address of a receiver; write a URL without a path, such as http://10.0.0.7:9090"
             yield FieldError(field=f"receiver.addresses[{i}]", message=message)
     yield from _managed_faults(receiver.get("managed", {}))
+    yield from _front_faults(receiver)
 
 
 def receivers_of(receiver: _Document) -> ManagedReceivers | FixedReceivers:
@@ -45,6 +55,33 @@ def receivers_of(receiver: _Document) -> ManagedReceivers | FixedReceivers:
         requests=_amounts(managed, "requests", usual.requests),
         limits=_amounts(managed, "limits", usual.limits),
     )
+
+
+def front_of(receiver: _Document) -> Front:
+    """Return what the member ``receiver``, in which nothing is wrong, says of what stands in front."""
+    return Front(
+        proxies=tuple(receiver.get("trustedProxies", ())),
+        hops=int(receiver.get("trustedHops", 0)),
+        proxy_protocol=bool(receiver.get("proxyProtocol")),
+        connections=receiver.get("connectionsPerAddress"),
+    )
+
+
+def _front_faults(receiver: _Document) -> Iterator[FieldError]:
+    for i, network in enumerate(receiver.get("trustedProxies", ())):
+        fault = NETWORK.fault(network)
+        if fault:
+            yield FieldError(field=f"receiver.trustedProxies[{i}]", message=fault)
+    if "trustedProxies" in receiver and "trustedHops" in receiver:
+        message = "proxies are known by their addresses or by their number; remove trustedHops or trustedProxies"
+        yield FieldError(field="receiver.trustedHops", message=message)
+    if receiver.get("proxyProtocol") and "trustedProxies" not in receiver:
+        message = "its header is believed only from trustedProxies; list them"
+        yield FieldError(field="receiver.proxyProtocol", message=message)
+    for name in _OPTIONS if "addresses" in receiver else ():
+        if name in receiver:
+            message = f"has no meaning with addresses; remove it, and start those receivers with {_OPTIONS[name]}"
+            yield FieldError(field=f"receiver.{name}", message=message)
 
 
 def _managed_faults(managed: _Document) -> Iterator[FieldError]:

@@ -179,12 +179,22 @@ def url_target_is_allowed(case: Case) -> Finding | None:
     )
 
 
-def body_limit_is_allowed(case: Case) -> Finding | None:
-    """The endpoint's body limit stays below the platform's."""
-    ceiling = case.observed.config.max_body_bytes
-    if case.endpoint.spec.max_body_bytes <= ceiling:
+def limits_are_allowed(case: Case) -> Finding | None:
+    """The endpoint's limits stay below the platform's."""
+    config, spec = case.observed.config, case.endpoint.spec
+    too_much = (
+        ("maxBodyBytes", config.max_body_bytes, spec.max_body_bytes > config.max_body_bytes),
+        ("rate", config.rate, spec.rate is not None and config.rate is not None and spec.rate.exceeds(config.rate)),
+        (
+            "maxInFlight",
+            config.max_in_flight,
+            config.max_in_flight is not None and (spec.max_in_flight or 0) > config.max_in_flight,
+        ),
+    )
+    found = next(((name, ceiling) for name, ceiling, exceeded in too_much if exceeded), None)
+    if found is None:
         return None
-    return _refused("LimitNotAllowed", f"spec.limits.maxBodyBytes: the platform allows at most {ceiling}")
+    return _refused("LimitNotAllowed", f"spec.limits.{found[0]}: the platform allows at most {found[1]}")
 
 
 def namespace_has_room(case: Case) -> Finding | None:
@@ -352,7 +362,7 @@ ACCEPTED: tuple[Check, ...] = (
     confirmation_is_allowed,
     host_is_offered,  # never another namespace's host
     url_target_is_allowed,  # services are free, URLs are granted
-    body_limit_is_allowed,
+    limits_are_allowed,
     namespace_has_room,  # older endpoints first
     open_url_stays_unshown,  # type none
 )

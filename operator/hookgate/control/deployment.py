@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookgate.config.platform import Autoscaling, ManagedReceivers, PlatformConfig
+from hookgate.config.platform import Autoscaling, Front, ManagedReceivers, PlatformConfig
 from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED
 from hookgate.control.values import Object
 
@@ -38,7 +38,7 @@ def receiver_objects(
     scaling = receivers.autoscaling
     return (
         _service(config, namespace),
-        _deployment(receivers, namespace, binding_namespace, receivers.image or image),
+        _deployment(receivers, namespace, _pod(receivers, config.front, receivers.image or image, binding_namespace)),
         _budget(namespace),
         *((_autoscaler(scaling, namespace),) if scaling else ()),
     )
@@ -112,7 +112,7 @@ def _autoscaler(scaling: Autoscaling, namespace: str) -> dict[str, Any]:
     }
 
 
-def _deployment(receivers: ManagedReceivers, namespace: str, binding_namespace: str, image: str) -> dict[str, Any]:
+def _deployment(receivers: ManagedReceivers, namespace: str, pod: dict[str, Any]) -> dict[str, Any]:
     wanted = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -120,19 +120,33 @@ def _deployment(receivers: ManagedReceivers, namespace: str, binding_namespace: 
         "spec": {
             "selector": {"matchLabels": dict(_LABELS)},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": _pod(receivers, image, binding_namespace)},
+            "template": {"metadata": {"labels": dict(_LABELS)}, "spec": pod},
         },
     }
     return wanted if receivers.autoscaling else with_replicas(wanted, receivers.replicas)
 
 
-def _pod(receivers: ManagedReceivers, image: str, binding_namespace: str) -> dict[str, Any]:
+def _front(front: Front) -> list[str]:
+    """Return the arguments that tell a receiver of what stands in front of it; none where there is nothing to tell."""
+    told = {
+        "--trusted-proxies": ",".join(front.proxies),
+        "--trusted-hops": front.hops,
+        "--connections-per-address": front.connections,
+    }
+    return [
+        *(f"{option}={value}" for option, value in told.items() if value),
+        *(["--proxy-protocol"] if front.proxy_protocol else ()),
+    ]
+
+
+def _pod(receivers: ManagedReceivers, front: Front, image: str, binding_namespace: str) -> dict[str, Any]:
     arguments = [
         "receiver",
         f"--listen=0.0.0.0:{PUBLIC_PORT}",
         f"--private-listen=0.0.0.0:{PRIVATE_PORT}",
         f"--bindings-namespace={binding_namespace}",
         f"--drain-delay={DRAIN_S}",
+        *_front(front),
     ]
     return {
         "serviceAccountName": NAME,

@@ -81,6 +81,9 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         rotated=_rotated(case),
         retired=retired,
         replay=spec.replay,
+        rate=spec.rate or observed.config.rate,
+        max_in_flight=spec.max_in_flight or observed.config.max_in_flight,
+        allowed_networks=spec.allowed_networks,
     )
 
 

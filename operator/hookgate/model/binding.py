@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from hookgate.model.grammar import NETWORK
+from hookgate.model.rate import Rate
 from hookgate.model.replay import USUAL, ReplayMode, ReplayPolicy
 from hookgate.model.sensitive import Sensitive
 
@@ -72,6 +74,8 @@ class Binding:
     "" where none were; they stand before those of other origin, see `generated`. ``rotated`` holds the last rotation
     requests seen, by where they were asked.
     ``closed``: path and keys are kept, but the endpoint may not be served, so its path answers as an unknown one.
+    ``rate``, ``max_in_flight`` and ``allowed_networks`` bound its calls, and how many and from where they may come;
+    without them there is no such bound.
     """
 
     uid: str
@@ -92,6 +96,9 @@ class Binding:
     rotated: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     retired: tuple[RetiredPath, ...] = ()
     replay: ReplayPolicy = USUAL
+    rate: Rate | None = None
+    max_in_flight: int | None = None
+    allowed_networks: tuple[str, ...] = ()
 
     @property
     def generated(self) -> tuple[Key, ...]:
@@ -129,6 +136,7 @@ def encode(binding: Binding) -> bytes:
         "rotated": dict(binding.rotated),
         "retired": [{"path": r.segment, "expires": r.expires} for r in binding.retired],
         **_encode_replay(binding.replay),
+        **_encode_optional(binding),
     }
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
@@ -194,6 +202,17 @@ def _decode_replay(raw: Mapping[str, Any]) -> ReplayPolicy:
     return ReplayPolicy(mode=ReplayMode(raw["mode"]), window=window, required=_typed(raw, "required", bool))
 
 
+def _encode_optional(binding: Binding) -> dict[str, Any]:
+    """Return the members that are left out where they say nothing, so that older bindings stay as they are."""
+    rate = binding.rate
+    members: dict[str, Any] = {
+        "rate": rate and {"requests": rate.requests, "perMs": rate.per_ms, "burst": rate.burst},
+        "maxInFlight": binding.max_in_flight,
+        "allowedNetworks": list(binding.allowed_networks),
+    }
+    return {name: value for name, value in members.items() if value}
+
+
 def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) -> Binding:
     return Binding(
         uid=uid,
@@ -214,7 +233,24 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         rotated=MappingProxyType(_typed(document, "rotated", dict)),
         retired=tuple(_decode_retired(r) for r in document.get("retired", ())),
         replay=_decode_replay(document["replay"]) if "replay" in document else USUAL,
+        rate=_decode_rate(_typed(document, "rate", dict)) if "rate" in document else None,
+        max_in_flight=_positive(document, "maxInFlight") if "maxInFlight" in document else None,
+        allowed_networks=_decode_networks(document),
     )
+
+
+def _decode_rate(raw: Mapping[str, Any]) -> Rate:
+    return Rate(requests=_positive(raw, "requests"), per_ms=_positive(raw, "perMs"), burst=_positive(raw, "burst"))
+
+
+def _decode_networks(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read who may call. A list that is there and says nothing would let everybody in, so it is none."""
+    if "allowedNetworks" not in document:
+        return ()
+    found = _typed(document, "allowedNetworks", list)
+    if not found or any(not isinstance(each, str) or NETWORK.fault(each) for each in found):
+        raise UndecodableBinding("allowedNetworks: not a list of networks")
+    return tuple(found)
 
 
 def _decode_key(raw: Mapping[str, Any]) -> Key:
@@ -237,6 +273,13 @@ def _decode_retired(raw: Mapping[str, Any]) -> RetiredPath:
 def _check_segment(segment: object) -> None:
     if not isinstance(segment, str) or len(segment) != SEGMENT_LENGTH or not _SEGMENT_ALPHABET.issuperset(segment):
         raise UndecodableBinding("path: not a path segment")
+
+
+def _positive(document: Mapping[str, Any], name: str) -> int:
+    value = _typed(document, name, int)
+    if value < 1:
+        raise UndecodableBinding(f"{name}: not positive")
+    return value
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

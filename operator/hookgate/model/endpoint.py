@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from hookgate.model.rate import Rate
 from hookgate.model.replay import USUAL, ReplayPolicy
 
 GROUP = "hookgate.dev"
@@ -153,7 +154,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSpec:
-    """The spec with its defaults filled in. ``url_overlap`` is in seconds."""
+    """The spec with its defaults filled in. ``url_overlap`` is in seconds.
+
+    ``rate`` and ``max_in_flight`` None: what the platform says. ``allowed_networks`` empty: from everywhere.
+    """
 
     state: State
     auth: AuthSpec
@@ -162,6 +166,9 @@ class EndpointSpec:
     inactive_response: int = 503
     deletion_policy: DeletionPolicy = DeletionPolicy.DELETE
     max_body_bytes: int = 1_048_576
+    rate: Rate | None = None
+    max_in_flight: int | None = None
+    allowed_networks: tuple[str, ...] = ()
     host: str | None = None
     rotate_url: str | None = None
     url_overlap: int = 86_400

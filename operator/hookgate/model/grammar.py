@@ -16,6 +16,16 @@ _HOST_LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 # The last label of a name begins with a letter, so that no odd spelling of an address passes for a name.
 _TOP_LABEL = r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+#: One group of an IPv6 address, and all ways to leave groups out. An IPv4 address as its end is not written here.
+_GROUP = r"[0-9A-Fa-f]{1,4}"
+_IPV6 = "|".join(
+    (
+        rf"(?:{_GROUP}:){{7}}{_GROUP}",
+        *(rf"(?:{_GROUP}:){{1,{7 - n}}}(?::{_GROUP}){{1,{n}}}" for n in range(1, 7)),
+        rf"(?:{_GROUP}:){{1,7}}:",
+        rf":(?:(?::{_GROUP}){{1,7}}|:)",
+    )
+)
 _PORT = r"6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3}"
 _PATH = r"/[A-Za-z0-9/._~@:+=,-]*"
 
@@ -228,6 +238,18 @@ HOST = Grammar(
         (
             _all_of(rf"(?:{_HOST_LABEL}\.)*{_HOST_LABEL}"),
             "write a lower-case DNS name without a port, path or wildcard, such as hooks.example.com",
+        ),
+    ),
+)
+NETWORK = Grammar(
+    longest=43,
+    checks=(
+        (
+            _all_of(
+                rf"(?:{_OCTET}\.){{3}}{_OCTET}(?:/(?:3[0-2]|[12]?[0-9]))?"
+                rf"|(?:{_IPV6})(?:/(?:12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"
+            ),
+            "write an IPv4 or IPv6 address, or a network such as 192.0.2.0/24 or 2001:db8::/32",
         ),
     ),
 )

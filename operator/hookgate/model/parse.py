@@ -26,6 +26,7 @@ from hookgate.model.endpoint import (
 from hookgate.model.fields import Fields
 from hookgate.model.grammar import Span
 from hookgate.model.parse_auth import overlap, read_auth
+from hookgate.model.rate import Rate
 from hookgate.model.replay import ReplayMode, ReplayPolicy
 
 NAME_TOO_LONG = "choose a name of at most 63 characters, because it is used as a label value"
@@ -45,6 +46,16 @@ _WINDOW = Span(
     high=168 * 3_600_000,
     message="write one number and one unit, such as 24h or 30m, from 1m to 168h",
 )
+#: For how long a rate counts.
+RATE_PER = Span(
+    default=1_000,
+    low=1_000,
+    high=86_400_000,
+    message="write one number and one unit, such as 1s, 5m or 1h, from 1s to 24h",
+)
+_MOST_CALLS = 1_000_000
+_MOST_IN_FLIGHT = 10_000
+_MOST_NETWORKS = 128
 
 
 def parse_endpoint(manifest: Mapping[str, Any]) -> WebhookEndpoint:
@@ -76,6 +87,7 @@ def _spec(spec: Fields, name: str) -> EndpointSpec:
     response = spec.number("inactiveResponse", 503)
     if response not in _INACTIVE_RESPONSES:
         spec.refuse("inactiveResponse", f"write one of {', '.join(map(str, _INACTIVE_RESPONSES))}")
+    limits = spec.child("limits")
     return EndpointSpec(
         state=spec.choice("state", State, State.ACTIVE) or State.ACTIVE,
         inactive_response=response,
@@ -83,7 +95,12 @@ def _spec(spec: Fields, name: str) -> EndpointSpec:
         secret_name=spec.text("secretName", grammar.SECRET_NAME, default=default_secret_name(name)),
         auth=read_auth(spec.child("auth", required=True)),
         target=_target(spec.child("target", required=True)),
-        max_body_bytes=spec.child("limits").number("maxBodyBytes", 1_048_576, low=1, high=10_485_760),
+        max_body_bytes=limits.number("maxBodyBytes", 1_048_576, low=1, high=10_485_760),
+        rate=read_rate(limits.child("rate")) if limits.has("rate") else None,
+        max_in_flight=limits.number("maxInFlight", 1, low=1, high=_MOST_IN_FLIGHT)
+        if limits.has("maxInFlight")
+        else None,
+        allowed_networks=tuple(limits.each("allowCIDRs", _network, least=1, most=_MOST_NETWORKS)),
         host=spec.child("exposure").optional_text("host", grammar.HOST),
         rotate_url=spec.child("exposure").optional_text("rotateURL", grammar.ROTATION),
         url_overlap=overlap(spec.child("exposure")),
@@ -97,6 +114,19 @@ def _replay(replay: Fields) -> ReplayPolicy:
     if required and mode is ReplayMode.OFF:
         replay.refuse("required", NOTHING_REQUIRED)
     return ReplayPolicy(mode=mode, window=replay.duration("window", _WINDOW) // 1_000, required=required)
+
+
+def read_rate(rate: Fields) -> Rate:
+    requests = rate.number("requests", 1, required=True, low=1, high=_MOST_CALLS)
+    return Rate(
+        requests=requests,
+        per_ms=rate.duration("per", RATE_PER),
+        burst=rate.number("burst", requests, low=1, high=_MOST_CALLS),
+    )
+
+
+def _network(item: Fields, name: str) -> str:
+    return item.text(name, grammar.NETWORK)
 
 
 def _target(target: Fields) -> Target:

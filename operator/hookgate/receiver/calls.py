@@ -1,9 +1,9 @@
 """One call from its path to its answer, step by step, whatever edge brings its bytes.
 
-The order of the checks is the contract: path, state, method, size, authenticity, repetition, delivery. Nothing is read
-of a body before the path is known to be served, and nothing but the descriptor's declared inputs is looked at before
-the call is authentic. Only then is it looked for among the calls that came before. No API server is asked on the way.
-This module may not know how bytes travel nor where bindings come from.
+The order of the checks is the contract: path, state, address, method, size, load, authenticity, repetition, rate,
+delivery. Nothing is read of a body before the path is known to be served, and nothing but the descriptor's declared
+inputs is looked at before the call is authentic. Only then is it looked for among the calls that came before. No API
+server is asked on the way. This module may not know how bytes travel nor where bindings come from.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from hookgate.model.networks import Networks
 from hookgate.receiver.auth import authenticate, refusal_for
+from hookgate.receiver.clients import Clients, Trust
 from hookgate.receiver.confirm import FORM, Question
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
@@ -30,6 +32,7 @@ from hookgate.receiver.respond import (
     Reply,
     Undelivered,
     confirmed,
+    limited,
     passes,
     relay,
     shake,
@@ -82,13 +85,16 @@ class Call:
     """What is learnt of one call on its way. ``held`` are the bytes of its body; ``limit`` is how many there may be."""
 
     __slots__ = (
-        "entered", "entry", "headers", "held", "key_id", "limit", "marks", "method", "query", "reason", "skew",
-        "started", "target_status", "ticket", "where",
+        "entered", "entry", "headers", "held", "key_id", "limit", "marks", "method", "peer", "query", "reason",
+        "skew", "started", "target_status", "ticket", "where",
     )  # fmt: skip
 
-    def __init__(self, entry: Entry, headers: Headers, query: bytes, limit: int, started: float) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 -- made for every call, and keywords would cost time
+        self, entry: Entry, headers: Headers, query: bytes, peer: str, limit: int, started: float
+    ) -> None:
         """Begin with what the head tells. ``started`` is in seconds of `time.perf_counter`."""
-        self.entry, self.headers, self.query, self.limit, self.started = entry, headers, query, limit, started
+        self.entry, self.headers, self.query, self.peer = entry, headers, query, peer
+        self.limit, self.started = limit, started
         self.method = "POST"
         self.entered = False
         self.held = 0
@@ -114,27 +120,34 @@ class Calls:
         on_call: OnCall | None = None,
         journal: Journal | None = None,
         guard: Guard | None = None,
+        clients: Clients | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Serve ``table``. ``on_call`` hears of every call to a known endpoint and must be quick."""
         self._table, self._deliverer, self._load = table, deliverer, load
         self._journal = journal or Journal(table)
         self._guard = guard or Guard(Memory(table, most=MARKS, most_each=MARKS_EACH))
+        self._clients = clients or Clients(Trust())
         self._max_body_bytes, self._on_call, self._clock = max_body_bytes, on_call, clock
 
-    def begin(self, path: bytes, headers: Headers, query: bytes) -> Call | None:
-        """Look a raw path up; None for one that no endpoint has. Header names are lower-case."""
+    def begin(self, path: bytes, headers: Headers, query: bytes, peer: str) -> Call | None:
+        """Look a raw path up; None for one that no endpoint has. Header names are lower-case.
+
+        ``peer`` is the address at the other end of the connection.
+        """
         entry = self._table.lookup(path)
         if entry is None or (entry.expires is not None and self._clock() >= entry.expires):
             self._journal.unknown_paths += 1
             return None
         limit = min(entry.max_body_bytes, self._max_body_bytes)
-        return Call(entry, headers, query, limit, time.perf_counter())
+        return Call(entry, headers, query, peer, limit, time.perf_counter())
 
     def admit(self, call: Call, method: str) -> Refusal | None:
         """Judge what the head tells; None: the body may be read."""
         if call.entry.refusal is not None:
             return call.entry.refusal
+        if call.entry.allowed is not None and not self._allowed(call, call.entry.allowed):
+            return Refusal.ADDRESS
         if method != "POST":
             if call.entry.handshake is None or method not in call.entry.handshake.methods:
                 return Refusal.WRONG_METHOD
@@ -144,11 +157,15 @@ class Calls:
             return Refusal.MALFORMED
         if length > call.limit:
             return Refusal.TOO_LARGE
-        exceeded = self._load.enter(call.entry.uid)
+        exceeded = self._load.enter(call.entry.uid, call.entry.max_in_flight)
         if exceeded is not None:
             return Refusal.OVERLOAD if exceeded is Limit.CALLS else Refusal.BUSY
         call.entered = True
         return None
+
+    def _allowed(self, call: Call, networks: Networks) -> bool:
+        client = self._clients.of(call.peer, call.headers)
+        return client is not None and client.address in networks
 
     def hold(self, call: Call, size: int) -> Refusal | None:
         """Count bytes of the body that really came; None: there may be more."""
@@ -227,7 +244,8 @@ class Calls:
     def _attempt(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
         """Attempt one delivery. What came of it is remembered before the sender hears of it.
 
-        A target that is known to be down is not asked: its callers would wait for nothing, and hold places meanwhile.
+        Only here is the endpoint's rate charged: whoever forges or repeats calls uses up nothing of the sender's. A
+        target that is known to be down is not asked: its callers would wait for nothing, and hold places meanwhile.
         """
         entry = call.entry
         asked = None if entry.confirm is None else entry.confirm(body, call.key_id)
@@ -237,6 +255,12 @@ class Calls:
         assert entry.target is not None, "judge() has refused calls without a target"
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
+        wait = 0.0 if entry.bucket is None else entry.bucket.take(started)
+        if wait:
+            self._remember(call, None)
+            call.reason = Refusal.RATE.value
+            done(limited(wait))
+            return
         if not entry.circuit.admits(started):
             self._remember(call, None)
             done(Refusal.TARGET_DOWN)
@@ -253,7 +277,12 @@ class Calls:
             done(_relayed(call, delivery))
 
         try:
-            self._deliverer.begin(entry.target, end_to_end(call.headers, entry.credentials), query, body, delivered)
+            headers = end_to_end(call.headers, entry.credentials)
+            headers += entry.forwarded
+            client = self._clients.of(call.peer, call.headers)
+            if client is not None:
+                headers.append((b"x-forwarded-for", client.text))
+            self._deliverer.begin(entry.target, headers, query, body, delivered)
         except Exception as error:
             entry.circuit.answered()  # it is we who failed
             self._remember(call, None)

@@ -17,6 +17,9 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from hookgate.receiver.fronted import Front, as_it_is
+from hookgate.receiver.neighbours import Neighbours
+
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -36,12 +39,15 @@ class Bounds:
     head_seconds: float = 10.0
     head_bytes: int = 32_768
     connections: int = 4_096
+    connections_per_address: int = 2_048
 
 
 class Bound(StrEnum):
     """What a connection can be ended for; the keys of what `protocol_factory` counts."""
 
     CONNECTIONS = "connections"
+    CONNECTIONS_PER_ADDRESS = "connections-per-address"
+    PROXY_HEADER = "proxy-header"
     HEAD_BYTES = "head-bytes"
     HEAD_SECONDS = "head-seconds"
 
@@ -74,6 +80,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     bounds = Bounds()
     rejected = no_rejections()
+    neighbours = Neighbours(bounds.connections, exempt=lambda _: True)
 
     def __init__(
         self,
@@ -92,20 +99,34 @@ class BoundedProtocol(HttpToolsProtocol):
         self._began = False
         #: The call that is being answered: uvicorn's own ``cycle`` is the last one that came, which may wait behind it.
         self._running: RequestResponseCycle | None = None
+        self._faced = ""
+        self._entered: str | None = None
+
+    def face(self, peer: str) -> None:
+        """See `hookgate.receiver.fronted.Faced`."""
+        self._faced = peer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
         super().connection_made(transport)
-        if len(self.connections) > self.bounds.connections:
-            self.rejected[Bound.CONNECTIONS] += 1
+        if self._faced:
+            self.client = (self._faced, 0)
+        peer = self.client[0] if self.client else ""
+        full = len(self.connections) > self.bounds.connections
+        if full or not self.neighbours.enter(peer):
+            self.rejected[Bound.CONNECTIONS if full else Bound.CONNECTIONS_PER_ADDRESS] += 1
             transport.abort()
             return
+        self._entered = peer
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadline with the connection."""
         self._disarm()
         self._leave()
+        if self._entered is not None:
+            self.neighbours.leave(self._entered)
+            self._entered = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -231,10 +252,20 @@ class BoundedProtocol(HttpToolsProtocol):
             self._running.disconnected = True
 
 
-def protocol_factory(bounds: Bounds, rejected: dict[Bound, int] | None = None) -> type[asyncio.Protocol]:
+def protocol_factory(
+    bounds: Bounds,
+    rejected: dict[Bound, int] | None = None,
+    *,
+    neighbours: Neighbours | None = None,
+    front: Front = as_it_is,
+) -> type[asyncio.Protocol]:
     """Return the protocol class that holds these bounds, for ``uvicorn.Config(http=...)``.
 
-    ``rejected`` counts the connections that each bound ended.
+    ``rejected`` counts the connections that each bound ended, ``neighbours`` those of each address; ``front`` is put
+    before the protocol of each connection.
     """
     members = {"bounds": bounds, "rejected": no_rejections() if rejected is None else rejected}
-    return cast("type[asyncio.Protocol]", type("BoundedProtocol", (BoundedProtocol,), members))
+    if neighbours is not None:
+        members["neighbours"] = neighbours
+    made = type("BoundedProtocol", (BoundedProtocol,), members)
+    return cast("type[asyncio.Protocol]", front(made))

@@ -100,6 +100,14 @@ def request_start(target: Target, query: bytes) -> bytes:
     return lines.encode("ascii")
 
 
+def forwarded(url: str | None) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that tell a target where its sender called. What the sender says of that is not passed on."""
+    if url is None:
+        return ()
+    parts = urlsplit(url)
+    return ((b"x-forwarded-proto", parts.scheme.encode()), (b"x-forwarded-host", parts.netloc.encode("ascii")))
+
+
 def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     """Return the headers that belong to the target, in their order; names are lower-case.
 

@@ -11,18 +11,22 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import uvicorn
 
 from hookgate.receiver.calls import Calls, OnCall
+from hookgate.receiver.clients import Clients
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
+from hookgate.receiver.fronted import as_it_is, behind_balancer
 from hookgate.receiver.guard import Guard
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.lean.listener import Listener
 from hookgate.receiver.load import Load
 from hookgate.receiver.metrics import Metrics, Sources
+from hookgate.receiver.neighbours import Neighbours
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
 from hookgate.receiver.replay import Memory
@@ -124,6 +128,7 @@ class Receiver:
         started: Callable[[Receiver], None] | None,
     ) -> None:
         settings = self.settings
+        clients = Clients(settings.trust)
         calls = Calls(
             self.table,
             deliverer,
@@ -132,14 +137,15 @@ class Receiver:
             on_call=self._on_call,
             journal=self.journal,
             guard=Guard(self.memory),
+            clients=clients,
         )
         rejected = no_rejections()
-        public = self._edge(calls, rejected)
+        public = self._edge(calls, clients, rejected)
         sources = Sources(
             table=self.table, journal=self.journal, load=self.load, memory=self.memory, edge_rejected=rejected
         )
         private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
-        private = _Server(_config(private_app, _PRIVATE_BOUNDS, settings.keep_alive, 1))
+        private = _Server(_config(private_app, protocol_factory(_PRIVATE_BOUNDS), settings.keep_alive, 1))
         feeding = asyncio.create_task(_feed(self._source, self.table))
         listeners = [
             asyncio.create_task(public.serve([public_socket])),
@@ -163,19 +169,33 @@ class Receiver:
             private.stop()
             await asyncio.gather(feeding, stopping, *listeners, return_exceptions=True)
 
-    def _edge(self, calls: Calls, rejected: dict[Bound, int]) -> _Edge:
+    def _edge(self, calls: Calls, clients: Clients, rejected: dict[Bound, int]) -> _Edge:
         settings = self.settings
+        bounds = settings.bounds
+        neighbours = Neighbours(bounds.connections_per_address, exempt=clients.trusts)
+        front = (
+            as_it_is
+            if not settings.proxy_protocol
+            else behind_balancer(
+                trusts=clients.trusts,
+                seconds=bounds.head_seconds,
+                rejected=partial(_count, rejected, Bound.PROXY_HEADER),
+            )
+        )
         if settings.edge is Edge.LEAN:
             return Listener(
                 calls,
-                bounds=settings.bounds,
+                bounds=bounds,
                 rejected=rejected,
+                neighbours=neighbours,
+                front=front,
                 keep_alive=settings.keep_alive,
                 body_seconds=settings.body_seconds,
                 grace=settings.grace,
             )
         app = PublicApp(calls, body_seconds=settings.body_seconds)
-        return _Server(_config(app, settings.bounds, settings.keep_alive, settings.grace, rejected))
+        protocol = protocol_factory(bounds, rejected, neighbours=neighbours, front=front)
+        return _Server(_config(app, protocol, settings.keep_alive, settings.grace))
 
     async def _delay(self) -> None:
         """Give load balancers the time to hear that we are no longer ready."""
@@ -211,12 +231,14 @@ def _listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-def _config(
-    app: Any, bounds: Bounds, keep_alive: int, grace: int, rejected: dict[Bound, int] | None = None
-) -> uvicorn.Config:
+def _count(rejected: dict[Bound, int], bound: Bound) -> None:
+    rejected[bound] += 1
+
+
+def _config(app: Any, protocol: type[asyncio.Protocol], keep_alive: int, grace: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=protocol_factory(bounds, rejected),
+        http=protocol,
         ws="none",
         interface="asgi3",
         lifespan="off",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 from typing import Final
 
 from hookgate.model.binding import Binding
@@ -45,8 +46,10 @@ class Refusal(StrEnum):
     TOO_SLOW = "body-too-slow"
     UNAUTHENTIC = "unauthentic"
     FORBIDDEN = "forbidden"
+    ADDRESS = "address-not-allowed"
     OVERLOAD = "overload"
     BUSY = "endpoint-busy"
+    RATE = "rate-limited"
     TARGET_DOWN = "target-down"
     IN_FLIGHT = "in-flight"
     REPLAY_STORE = "replay-store"
@@ -110,8 +113,10 @@ _REPLIES = {
     Refusal.TOO_SLOW: _constant(408, "request timeout"),
     Refusal.UNAUTHENTIC: _constant(401, "unauthorized"),
     Refusal.FORBIDDEN: _constant(403, "forbidden"),
+    Refusal.ADDRESS: _constant(403, "forbidden"),
     Refusal.OVERLOAD: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.BUSY: _constant(503, "unavailable", *_RETRY_SOON),
+    Refusal.RATE: _constant(429, "too many requests", *_RETRY_LATER),
     Refusal.TARGET_DOWN: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.IN_FLIGHT: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.REPLAY_STORE: _constant(503, "unavailable", *_RETRY_SOON),
@@ -133,6 +138,11 @@ _CLOSING_REPLIES = {
 def refuse(refusal: Refusal, *, closing: bool = False) -> Reply:
     """Return the one constant answer of a refusal; with ``closing`` it also announces the end of the connection."""
     return (_CLOSING_REPLIES if closing else _REPLIES)[refusal]
+
+
+def limited(seconds: float) -> Reply:
+    """Return the answer of `Refusal.RATE` for a caller that may come again after ``seconds``."""
+    return _constant(429, "too many requests", (b"retry-after", b"%d" % max(1, ceil(seconds))))
 
 
 def inactive(binding: Binding) -> Refusal:

@@ -29,7 +29,8 @@ class PublicApp:
         if scope["type"] != "http":
             return
         headers = scope["headers"]
-        call = self._calls.begin(scope["raw_path"], headers, scope["query_string"])
+        client = scope["client"]
+        call = self._calls.begin(scope["raw_path"], headers, scope["query_string"], client[0] if client else "")
         if call is None:
             await _refuse(send, receive, Refusal.UNKNOWN_PATH, runs_out=ends_soon(headers))
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
 from hookgate.receiver.replay import MARKS, MARKS_EACH
 
@@ -27,6 +28,7 @@ class ReceiverSettings:
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
     ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
     thousand take about 0.3 MB.
+    ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
     """
 
@@ -48,3 +50,5 @@ class ReceiverSettings:
     loopback_targets: bool = False
     edge: Edge = Edge.LEAN
     bounds: Bounds = field(default_factory=Bounds)
+    trust: Trust = field(default_factory=Trust)
+    proxy_protocol: bool = False

@@ -19,6 +19,7 @@ class Step(StrEnum):
     """Where a call can end, in the order of the checks."""
 
     STATE = "state"
+    ADDRESS = "address"
     REQUEST = "request"
     SIZE = "size"
     LOAD = "load"
@@ -26,6 +27,7 @@ class Step(StrEnum):
     CONFIGURATION = "configuration"
     AUTHENTICITY = "authenticity"
     REPLAY = "replay"
+    RATE = "rate"
     TARGET = "target"
     RECEIVER = "receiver"
 
@@ -41,8 +43,10 @@ _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.TOO_SLOW: Step.BODY,
     Refusal.UNAUTHENTIC: Step.AUTHENTICITY,
     Refusal.FORBIDDEN: Step.AUTHENTICITY,
+    Refusal.ADDRESS: Step.ADDRESS,
     Refusal.OVERLOAD: Step.LOAD,
     Refusal.BUSY: Step.LOAD,
+    Refusal.RATE: Step.RATE,
     Refusal.TARGET_DOWN: Step.TARGET,
     Refusal.IN_FLIGHT: Step.REPLAY,
     Refusal.REPLAY_STORE: Step.REPLAY,

@@ -15,9 +15,11 @@ from types import MappingProxyType
 
 from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
+from hookgate.model.networks import Networks
+from hookgate.receiver.bucket import Bucket
 from hookgate.receiver.circuit import Circuit
 from hookgate.receiver.confirm import Confirm, compile_confirmation
-from hookgate.receiver.forward import InvalidTarget, Target, parse_target
+from hookgate.receiver.forward import InvalidTarget, Target, forwarded, parse_target
 from hookgate.receiver.respond import Refusal, Reply, inactive, succeed
 from hookgate.scheme.handshake import Handshake, compile_handshake
 from hookgate.scheme.replay import Marker, compile_marker
@@ -51,10 +53,12 @@ class Entry:
     ``claimants`` are the uids of a contested path. ``expires`` (unix seconds) is set for a path that was replaced;
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
     before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
-    health; it outlives a change of the binding that leaves the target alone. ``confirm`` finds in an authentic body the
-    call by which the sender wants something confirmed; None where that is not wanted. ``successes`` are answers in
-    place of a target's 2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by
-    when it comes again; None where that does not matter. ``replay_required``: no call goes unremembered.
+    health, ``bucket`` what is left of its rate; both outlive a change of the binding that leaves target or rate alone.
+    ``allowed`` is where calls may come from, None: from everywhere. ``forwarded`` tells the target its public address.
+    ``confirm`` finds in an authentic body the call by which the sender wants something confirmed; None where that is
+    not wanted. ``successes`` are answers in place of a target's 2xx, by the id of the key that verified the call.
+    ``marker`` tells what a call is recognised by when it comes again; None where that does not matter.
+    ``replay_required``: no call goes unremembered.
     """
 
     uid: str
@@ -77,6 +81,10 @@ class Entry:
     claimants: tuple[str, ...] = ()
     expires: int | None = None
     aliases: tuple[Entry, ...] = ()
+    max_in_flight: int | None = None
+    allowed: Networks | None = None
+    forwarded: tuple[tuple[bytes, bytes], ...] = ()
+    bucket: Bucket | None = field(default=None, compare=False)
     circuit: Circuit = field(default_factory=Circuit, compare=False, repr=False)
 
     @property
@@ -102,11 +110,19 @@ def make_entry(raw: bytes, before: Entry | None = None) -> Entry:
     if isinstance(binding, NewerBinding):
         return Entry(uid=binding.uid, digest=digest(raw), path=path, refusal=Refusal.UNUSABLE, trouble=Trouble.NEWER)
     entry = _make_entry(raw, binding, path)
-    if before is not None and before.target == entry.target:
-        entry = replace(entry, circuit=before.circuit)
+    if before is not None:
+        entry = _continued(entry, before)
     retired = () if binding.closed else binding.retired
     aliases = (replace(entry, path=(PATH_PREFIX + r.segment).encode(), expires=r.expires) for r in retired)
     return replace(entry, aliases=tuple(aliases))
+
+
+def _continued(entry: Entry, before: Entry) -> Entry:
+    if before.target == entry.target:
+        entry = replace(entry, circuit=before.circuit)
+    if entry.bucket is not None and before.bucket is not None and before.bucket.rate == entry.bucket.rate:
+        entry = replace(entry, bucket=before.bucket)
+    return entry
 
 
 def _make_entry(raw: bytes, binding: Binding, path: bytes | None) -> Entry:
@@ -117,6 +133,9 @@ def _make_entry(raw: bytes, binding: Binding, path: bytes | None) -> Entry:
         namespace=binding.namespace,
         name=binding.name,
         max_body_bytes=binding.max_body_bytes,
+        max_in_flight=binding.max_in_flight,
+        allowed=Networks(binding.allowed_networks) if binding.allowed_networks else None,
+        bucket=Bucket(binding.rate) if binding.rate is not None else None,
     )
     if not binding.active:
         return replace(idle, refusal=inactive(binding))
@@ -151,6 +170,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         target=target,
         credentials=credentials,
         credential_in_query=in_query,
+        forwarded=forwarded(binding.url),
     )
 
 

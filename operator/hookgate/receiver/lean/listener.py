@@ -13,7 +13,10 @@ from functools import partial
 
 from hookgate.receiver.calls import Calls
 from hookgate.receiver.edge import Bound, Bounds
-from hookgate.receiver.lean.protocol import Connection, Shared
+from hookgate.receiver.fronted import Front
+from hookgate.receiver.lean.protocol import Connection
+from hookgate.receiver.lean.shared import Shared
+from hookgate.receiver.neighbours import Neighbours
 
 _BACKLOG = 2048
 #: How often deadlines are looked at, and how late one is noticed at most: a fraction of the shortest, within limits.
@@ -31,17 +34,23 @@ class Listener:
         *,
         bounds: Bounds,
         rejected: dict[Bound, int],
+        neighbours: Neighbours,
+        front: Front,
         keep_alive: float,
         body_seconds: float,
         grace: float,
     ) -> None:
-        """Take ``calls`` through their steps; times in seconds, ``grace`` for calls that are under way at the end."""
+        """Take ``calls`` through their steps; times in seconds, ``grace`` for calls that are under way at the end.
+
+        ``front`` is put before the protocol of each connection.
+        """
         self.accepting, self._stopping = asyncio.Event(), asyncio.Event()
-        self._grace = grace
+        self._grace, self._front = grace, front
         self._shared = Shared(
             calls=calls,
             bounds=bounds,
             rejected=rejected,
+            neighbours=neighbours,
             keep_alive=keep_alive,
             body_seconds=body_seconds,
             loop=asyncio.get_running_loop(),
@@ -57,9 +66,8 @@ class Listener:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Serve until `stop`, then accept no more, let calls end and return."""
         loop, shared = self._shared.loop, self._shared
-        servers = [
-            await loop.create_server(partial(Connection, shared), sock=each, backlog=_BACKLOG) for each in sockets
-        ]
+        make = self._front(partial(Connection, shared))
+        servers = [await loop.create_server(make, sock=each, backlog=_BACKLOG) for each in sockets]
         looking = asyncio.create_task(self._look())
         self.accepting.set()
         try:

@@ -8,39 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from typing import Any, cast
 
 import httptools
 
-from hookgate.receiver.calls import Call, Calls, ends_soon
-from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, Bounds, odd, speaks
+from hookgate.receiver.calls import Call, ends_soon
+from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, odd, speaks
+from hookgate.receiver.fronted import peer_of
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Request
-from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, Clock, head
+from hookgate.receiver.lean.shared import Shared
+from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, head
 from hookgate.receiver.respond import Refusal, Reply
 from hookgate.receiver.server import LINGER_BYTES, LINGER_SECONDS
 
 
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
     """A head that is not taken: too large, of another version, or asking to leave HTTP/1.1."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Shared:
-    """What all connections of one listener have in common; ``rejected`` counts those that a bound ended."""
-
-    calls: Calls
-    bounds: Bounds
-    rejected: dict[Bound, int]
-    keep_alive: float
-    body_seconds: float
-    loop: asyncio.AbstractEventLoop
-    clock: Clock = field(default_factory=Clock)
-    connections: set[Connection] = field(default_factory=set)
-    delivering: int = 0
-    draining: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -54,7 +39,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_blocked", "_broken", "_chunk", "_current", "_headers", "_in_head", "_in_message", "_incoming", "_linger",
         "_max_headers", "_parser", "_paused", "_queue", "_shared", "_tail", "_target", "_trailers", "_transport",
-        "deadline",
+        "deadline", "peer",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -74,6 +59,11 @@ class Connection(asyncio.Protocol):
         self._blocked = self._broken = self._paused = False
         self._linger: int | None = None  # how many bytes may still be thrown away after the last answer
         self.deadline = inf
+        self.peer = ""
+
+    def face(self, peer: str) -> None:
+        """See `hookgate.receiver.fronted.Faced`."""
+        self.peer = peer
 
     # What the event loop calls.
 
@@ -81,8 +71,10 @@ class Connection(asyncio.Protocol):
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
         self._transport = cast("asyncio.Transport", transport)
         shared = self._shared
-        if len(shared.connections) >= shared.bounds.connections:
-            shared.rejected[Bound.CONNECTIONS] += 1
+        peer = self.peer = self.peer or peer_of(transport)
+        full = len(shared.connections) >= shared.bounds.connections
+        if full or not shared.neighbours.enter(peer):
+            shared.rejected[Bound.CONNECTIONS if full else Bound.CONNECTIONS_PER_ADDRESS] += 1
             self._transport.abort()
             return
         shared.connections.add(self)
@@ -90,7 +82,9 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Give back what a call that cannot be answered any more has held. One that is delivered ends by itself."""
-        self._shared.connections.discard(self)
+        if self in self._shared.connections:
+            self._shared.connections.discard(self)
+            self._shared.neighbours.leave(self.peer)
         self.deadline = inf
         self._queue.clear()
         request = self._current
@@ -234,7 +228,7 @@ class Connection(asyncio.Protocol):
     def _begin(self, request: Request) -> None:
         self._current = request
         calls = self._shared.calls
-        call = request.call = calls.begin(request.path, request.headers, request.query)
+        call = request.call = calls.begin(request.path, request.headers, request.query, self.peer)
         if call is None:
             self._refuse(request, Refusal.UNKNOWN_PATH)
             return
