@@ -64,11 +64,11 @@ def crash(stand: Stand, name: str, scenario: Scenario, reference: Run, at: tuple
 def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Moment.BEFORE) -> Run:
     """Play a story; with a ``number``, kill the operator at that write. Raises AssertionError if it does not end."""
     team = stand.team()
-    operator = stand.run_operator()
+    stand.run_operator()
     play(team, scenario.before)
     mark = stand.proxy.mark()
     if number:
-        kill = Kill(moment=moment, kill=operator.kill)
+        kill = Kill(moment=moment, kill=stand.kill_operator)
         stand.proxy.rules = [Rule(action=kill, nth=number, team=team.namespace, writes=True)]
     stand.supervised = True
     play(team, scenario.steps)

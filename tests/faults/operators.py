@@ -26,11 +26,12 @@ class Operator:
         self.pid, self.client = pid, client
         self._log, self._start = log, start
         self.code: int | None = None
+        self._killed = False
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.code is None
+        """Whether it has not ended; one that was killed has, although the news may be on their way."""
+        return self.code is None and not self._killed
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; one that has ended already does not mind."""
@@ -41,6 +42,7 @@ class Operator:
     def kill(self) -> None:
         """End it at once, as a node's failure does."""
         self.signal(signal.SIGKILL)
+        self._killed = True
 
     def said(self) -> str:
         """What was logged since it was started."""

@@ -106,9 +106,14 @@ class Stand:
         self.wait(lambda: "working on" in operator.said(), "the operator to work")
         return operator
 
+    def kill_operator(self) -> None:
+        """Kill whichever operator is the present one, and wait for nothing."""
+        if self.operator is not None:
+            self.operator.kill()
+
     def end_operator(self) -> None:
         """Kill the operator if one runs, and wait for its end."""
-        if self.operator is not None and self.operator.running:
+        if self.operator is not None and self.operator.code is None:
             self.operator.kill()
             self.operators.wait_ended(self.operator)
         self.operator = None
