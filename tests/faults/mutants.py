@@ -181,6 +181,13 @@ MUTANTS: tuple[Mutant, ...] = (
         new="left = orphans((), (), living, namespaces)",
     ),
     Mutant(
+        property="P20",
+        what="a route is marked with the version that made it, so that each version makes it anew",
+        file=f"{_CONTROL}/objects.py",
+        old="json.dumps(wanted, sort_keys=True).encode()",
+        new='(__import__("hookgate").__version__ + json.dumps(wanted, sort_keys=True)).encode()',
+    ),
+    Mutant(
         property="P21",
         what="the operator is given a right that it does not need",
         file="manifests/base/rbac-operator.yaml",

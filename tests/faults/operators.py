@@ -52,9 +52,9 @@ class Operator:
 
 
 class Operators:
-    """All operators of a run; ``log`` is where they write. Use as a context manager."""
+    """All operators of one ``source`` in a run; ``log`` is where they write."""
 
-    def __init__(self, folder: Path, watchdog: Watchdog) -> None:
+    def __init__(self, folder: Path, watchdog: Watchdog, source: Path = SOURCE) -> None:
         self.log = folder / "operators.log"
         self.receiver_log = folder / "receiver.log"
         self.log.touch()
@@ -64,7 +64,7 @@ class Operators:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
-            "PYTHONPATH": str(SOURCE),
+            "PYTHONPATH": str(source),
             "PYTHONUNBUFFERED": "1",
         }
         with self.log.open("ab") as log:

@@ -19,7 +19,7 @@ from tests.cluster.processes import Watchdog, free_port
 from tests.cluster.rest import Rest
 from tests.cluster.target import Target
 from tests.faults.asked import BINDINGS, SYSTEM
-from tests.faults.operators import Operator, Operators
+from tests.faults.operators import Operator, Operators, pause_until
 from tests.faults.proxy import Proxy
 from tests.faults.recorder import Recorder
 from tests.faults.team import Team
@@ -83,16 +83,21 @@ class Stand:
                     file.write_text(yaml.safe_dump(document))
 
     def start_operator(
-        self, *, lease: dict[str, float] | None = None, resync: float = 300.0, client: str | None = None
+        self,
+        *,
+        lease: dict[str, float] | None = None,
+        resync: float = 300.0,
+        client: str | None = None,
+        operators: Operators | None = None,
     ) -> Operator:
-        """Start an operator, through a port of its own, without waiting for anything."""
+        """Start an operator, of other ``operators`` if need be, through a port of its own, and wait for nothing."""
         if client is None:
             self._clients = (self._clients + 1) % 8
             client = f"operator-{self._clients}"
         self.proxy.dead.discard(client)
         kubeconfig = self.kubeconfig(client, "hookgate-operator")
         self.health = free_port()
-        self.operator = self.operators.start(
+        self.operator = (operators or self.operators).start(
             client, kubeconfig, self.config, lease=lease, resync=resync, health=["127.0.0.1", self.health]
         )
         return self.operator
@@ -113,9 +118,10 @@ class Stand:
 
     def end_operator(self) -> None:
         """Kill the operator if one runs, and wait for its end."""
-        if self.operator is not None and self.operator.code is None:
-            self.operator.kill()
-            self.operators.wait_ended(self.operator)
+        operator = self.operator
+        if operator is not None and operator.code is None:
+            operator.kill()
+            assert pause_until(lambda: operator.code is not None, 20.0), f"operator {operator.pid} did not end"
         self.operator = None
 
     def start_receiver(self, *, resync: float = 300.0, wait: bool = True) -> None:

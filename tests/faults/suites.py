@@ -23,6 +23,7 @@ from tests.faults.stale import lags
 from tests.faults.stand import Stand
 from tests.faults.statuses import statuses
 from tests.faults.still import stillness
+from tests.faults.upgrade import upgrades
 from tests.faults.watches import watches
 
 PROPERTIES: Mapping[str, str] = {
@@ -45,6 +46,7 @@ PROPERTIES: Mapping[str, str] = {
     "P17": "nothing is read in another team's namespace",
     "P18": "no secret stands where it does not belong",
     "P19": "whatever way an endpoint goes, nothing is left and nothing can be reached",
+    "P20": "up and down a version Secrets and routes stay, with one write each at most",
     "P21": "each right of the shipped roles is needed, and none is a wildcard",
     "P22": "receivers judge every call as before without operator and API server",
     "P23": "a binding that cannot be read takes itself out of service, and nobody else",
@@ -77,6 +79,7 @@ SUITES: tuple[Suite, ...] = (
     Suite(("P18",), leaks),
     Suite(("P22",), static_stability),
     Suite(("P23",), contract),
+    Suite(("P20",), upgrades),
     Suite(("P21",), rights),
     Suite(("P19",), removals),
     Suite(("P11",), statuses),
