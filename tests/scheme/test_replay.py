@@ -16,7 +16,7 @@ from hookgate.scheme.presets import Presets
 from hookgate.scheme.replay import Mark, compile_marker, protection, recognised_for
 from hookgate.scheme.request import Request
 from hookgate.scheme.verify import compile_verifier
-from tests.scheme.kit import key, preset, wire
+from tests.scheme.kit import key, preset, scheme, wire
 from tests.scheme.senders import NOW, SENDERS, URL, Call, hexed
 
 STAMPED: dict[str, Any] = {
@@ -84,7 +84,7 @@ def by(mode: ReplayMode, **more: Any) -> ReplayPolicy:
     ],
 )
 def test_only_what_the_signature_covers_protects_unasked(name: str, expected: Protection) -> None:
-    assert protection(preset(name).scheme, ReplayMode.AUTO) is expected
+    assert protection(scheme(name), ReplayMode.AUTO) is expected
 
 
 def test_who_asks_gets_what_the_scheme_can_give() -> None:
@@ -114,12 +114,12 @@ def test_a_call_is_recognised_for_the_window_or_for_as_long_as_its_timestamp_is_
 @pytest.mark.parametrize("name", Presets.builtin().names)
 @pytest.mark.parametrize("mode", ReplayMode)
 def test_every_sender_s_calls_have_marks_exactly_where_there_is_protection(name: str, mode: ReplayMode) -> None:
-    call, scheme = SENDERS[name](), preset(name).scheme
-    found = marks(scheme, call, policy=by(mode))
-    if protection(scheme, mode).proves:
+    call, document = SENDERS[name](), scheme(name)
+    found = marks(document, call, policy=by(mode))
+    if protection(document, mode).proves:
         assert found
-        assert recognised(found, marks(scheme, call, policy=by(mode)))
-    elif protection(scheme, mode) is Protection.NONE:
+        assert recognised(found, marks(document, call, policy=by(mode)))
+    elif protection(document, mode) is Protection.NONE:
         assert not found
 
 
