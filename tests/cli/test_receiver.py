@@ -38,6 +38,7 @@ def test_a_receiver_serves_a_folder_of_bindings(tmp_path: Path) -> None:
         (["receiver", "--trusted-proxies", "10.0.0.0/8,x"], "--trusted-proxies x: write an IPv4 or IPv6 address"),
         (["receiver", "--trusted-hops", "1", "--trusted-proxies", "::1"], "--trusted-hops: write how many proxies"),
         (["receiver", "--trusted-hops", "0"], "--trusted-hops: write how many proxies"),
+        (["receiver", "--deny-targets", "10.0.0.0/33"], "--deny-targets 10.0.0.0/33: write an IPv4 or IPv6 address"),
         (["receiver", "--proxy-protocol"], "--proxy-protocol: its header is believed only from --trusted-proxies"),
         (["receiver", "--connections-per-address", "0"], "--connections-per-address: write a number of at least 1"),
         (["receiver", "--kubeconfig", "{missing}"], "kubeconfig {missing}: no such file"),

@@ -24,6 +24,10 @@ def test_a_rate_and_a_number_of_places_are_read() -> None:
     assert (config.rate, config.max_in_flight) == (Rate(requests=5, per_ms=60_000, burst=5), 3)
 
 
+def test_what_is_denied_is_read() -> None:
+    assert parsed(targets={"deny": ["10.0.0.0/24"]}).denied_targets == ("10.0.0.0/24",)
+
+
 @pytest.mark.parametrize(
     ("member", "told"),
     [
@@ -31,6 +35,10 @@ def test_a_rate_and_a_number_of_places_are_read() -> None:
         (
             {"limits": {"rate": {"requests": 1, "per": "1 s"}}},
             "limits.rate.per: write one number and one unit, such as 1s, 5m or 1h, from 1s to 24h",
+        ),
+        (
+            {"targets": {"deny": ["10.0.0.0/33"]}},
+            "targets.deny[0]: write an IPv4 or IPv6 address, or a network such as 192.0.2.0/24 or 2001:db8::/32",
         ),
         ({"limits": {"maxInFlight": 0}}, "limits.maxInFlight: write a number of at least 1"),
         (

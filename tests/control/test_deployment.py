@@ -128,6 +128,10 @@ def test_the_pods_are_told_what_stands_in_front_of_them() -> None:
     assert container(counted)["args"][len(usual) :] == ["--trusted-hops=2"]
 
 
+def test_the_pods_are_told_where_targets_may_not_be() -> None:
+    assert container(made(denied_targets=("10.0.0.0/24",))[1])["args"][-1] == "--deny-targets=10.0.0.0/24"
+
+
 def test_the_pods_meet_the_restricted_level_of_pod_security() -> None:
     pod = made()[1]["spec"]["template"]["spec"]
     assert pod["securityContext"]["runAsNonRoot"] is True

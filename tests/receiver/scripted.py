@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from hookgate.receiver.delivery import deliver
+from hookgate.receiver.dial import Judge
 from hookgate.receiver.forward import Target, parse_target
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.respond import Delivered, Delivery
@@ -111,7 +112,7 @@ async def serve_all(peer: Peer) -> None:
 @contextlib.asynccontextmanager
 async def pooling(**changes: Any) -> AsyncIterator[ConnectionPool]:
     """A pool for targets on this host."""
-    settings: dict[str, Any] = {"max_response_bytes": LIMIT, "max_connections": 8, "loopback": True}
+    settings: dict[str, Any] = {"max_response_bytes": LIMIT, "max_connections": 8, "judge": Judge(loopback=True)}
     pool = ConnectionPool(**{**settings, **changes})
     try:
         yield pool

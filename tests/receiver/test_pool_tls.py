@@ -48,22 +48,22 @@ def test_an_https_target_is_verified_by_its_own_ca_and_its_connection_is_kept(ru
 
 
 def test_a_certificate_of_an_unknown_ca_refuses_before_anything_is_sent(run: Run, authority: Authority) -> None:
-    assert over_tls(run, authority, ca=None, host="127.0.0.1") == [Undelivered.REFUSED, 0]
+    assert over_tls(run, authority, ca=None, host="127.0.0.1") == [Undelivered.UNTRUSTED, 0]
 
 
 def test_a_certificate_of_another_ca_refuses(run: Run, authority: Authority, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     other = Authority(tmp_path / "other").ca_file.read_text()
-    assert over_tls(run, authority, ca=other, host="127.0.0.1") == [Undelivered.REFUSED, 0]
+    assert over_tls(run, authority, ca=other, host="127.0.0.1") == [Undelivered.UNTRUSTED, 0]
 
 
 def test_a_certificate_for_another_name_refuses(run: Run, authority: Authority) -> None:
     ca = authority.ca_file.read_text()
-    assert over_tls(run, authority, ca=ca, host="localhost") == [Undelivered.REFUSED, 0]
+    assert over_tls(run, authority, ca=ca, host="localhost") == [Undelivered.UNTRUSTED, 0]
 
 
 def test_a_ca_that_cannot_be_read_refuses(run: Run, authority: Authority) -> None:
-    assert over_tls(run, authority, ca="nonsense", host="127.0.0.1") == [Undelivered.REFUSED, 0]
+    assert over_tls(run, authority, ca="nonsense", host="127.0.0.1") == [Undelivered.UNTRUSTED, 0]
 
 
 def test_targets_with_different_cas_share_no_connection(run: Run, authority: Authority) -> None:
@@ -72,7 +72,7 @@ def test_targets_with_different_cas_share_no_connection(run: Run, authority: Aut
             trusted = replace(target.target, ca=authority.ca_file.read_text())
             return [await post(pool, trusted), await post(pool, target.target)]
 
-    assert run(main) == [TAKEN, Undelivered.REFUSED]
+    assert run(main) == [TAKEN, Undelivered.UNTRUSTED]
 
 
 def test_a_target_without_tls_is_no_https_target(run: Run) -> None:
@@ -80,7 +80,7 @@ def test_a_target_without_tls_is_no_https_target(run: Run) -> None:
         async with Scripted(lambda peer: peer.say(OK)).running() as target, pooling() as pool:
             return await post(pool, replace(target.target, scheme="https"))
 
-    assert run(main) is Undelivered.REFUSED
+    assert run(main) is Undelivered.UNTRUSTED
 
 
 def test_a_handshake_that_does_not_end_is_a_timeout(run: Run) -> None:

@@ -161,6 +161,7 @@ def test_ordinary_addresses_may_be_dialled(address: str) -> None:
         "fe80::1%eth0",
         "fd00:ec2::254",
         "fd20:ce::254",
+        "2001:0:4136:e378:8000:63bf:5601:5601",
         "100.100.100.200",
         "168.63.129.16",
         "192.0.0.192",

@@ -205,6 +205,23 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
                 "See whether a NetworkPolicy lets the receivers through to it.",
             ),
         ),
+        "target-address-denied": Advice(
+            happened="The call was authentic, but the target's name leads only to addresses that no target may have: "
+            "this host, link-local ones, metadata services, the API server, what the platform denies.",
+            check=(
+                "See what the target's name resolves to in the receivers' cluster.",
+                "If it is a Service without a selector: its addresses are those of EndpointSlices made by hand.",
+                "The platform team sees in targets.deny of hookgate.yaml what else is denied.",
+            ),
+        ),
+        "target-untrusted": Advice(
+            happened="The call was authentic, but the target's certificate could not be verified.",
+            check=(
+                "See whether it has expired, whether it is for the host that spec.target names, and whether the target "
+                "speaks TLS at all.",
+                "If a CA of your own issued it: receivers verify by those of the system.",
+            ),
+        ),
         "target-down": Advice(
             happened="The call was authentic, but the target has failed several times in a row, and is asked only now "
             "and then until it answers again.",

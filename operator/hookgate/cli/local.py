@@ -80,6 +80,11 @@ class LocalSettings:
         """What stands in front of the receiver, as the file said at the start."""
         return Front() if self._file is None else self._file.current.config.front
 
+    @property
+    def denied_targets(self) -> tuple[str, ...]:
+        """Where targets may not be, as the file said at the start."""
+        return () if self._file is None else self._file.current.config.denied_targets
+
     def current(self) -> Settings:
         """Return what is in force now. Hosts of a file have no routes: nobody would make them here."""
         if self._file is None:

@@ -162,6 +162,9 @@ def _receiving(commands: _Commands) -> None:
     receiver.add_argument(
         "--connections-per-address", type=int, metavar="N", help="of addresses that are no trusted proxy (2048)"
     )
+    receiver.add_argument(
+        "--deny-targets", metavar="NET,NET", help="where targets may not be, beside this host, metadata, the API server"
+    )
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
 
 

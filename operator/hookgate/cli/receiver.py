@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hookgate.receiver.edge import Bounds
 from hookgate.receiver.loop import run_on_uvloop
 from hookgate.receiver.process import run_receiver
 from hookgate.receiver.settings import ReceiverSettings
-from hookgate.receiver.source import BindingSource, FolderSource
+from hookgate.receiver.source import FolderSource
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
         trust=_trust(options),
         proxy_protocol=options.proxy_protocol,
         bounds=_bounds(options),
+        denied_targets=_networks("--deny-targets", options.deny_targets),
     )
     try:
         if options.bindings:
@@ -43,16 +45,22 @@ def run(options: argparse.Namespace) -> int:
 
 def _trust(options: argparse.Namespace) -> Trust:
     """Read what stands in front. Raises `Stop`."""
-    networks = tuple(each.strip() for each in (options.trusted_proxies or "").split(",") if each.strip())
-    for each in networks:
-        fault = NETWORK.fault(each)
-        if fault:
-            raise Stop(Exit.USAGE, f"--trusted-proxies {each}: {fault}")
+    networks = _networks("--trusted-proxies", options.trusted_proxies)
     if options.trusted_hops is not None and (networks or options.trusted_hops < 1):
         raise Stop(Exit.USAGE, "--trusted-hops: write how many proxies there are, and leave --trusted-proxies out")
     if options.proxy_protocol and not networks:
         raise Stop(Exit.USAGE, "--proxy-protocol: its header is believed only from --trusted-proxies; list them")
     return Trust(proxies=networks, hops=options.trusted_hops or 0)
+
+
+def _networks(option: str, text: str | None) -> tuple[str, ...]:
+    """Read a list of networks. Raises `Stop` naming the option."""
+    networks = tuple(each.strip() for each in (text or "").split(",") if each.strip())
+    for each in networks:
+        fault = NETWORK.fault(each)
+        if fault:
+            raise Stop(Exit.USAGE, f"{option} {each}: {fault}")
+    return networks
 
 
 def _bounds(options: argparse.Namespace) -> Bounds:
@@ -67,24 +75,31 @@ def _bounds(options: argparse.Namespace) -> Bounds:
 async def _from_folder(settings: ReceiverSettings, folder: Path) -> None:
     if not _is_folder(folder):
         raise Stop(Exit.USAGE, f"--bindings {folder}: no such folder")
-    await _receive(settings, FolderSource(folder))
+    await run_receiver(settings, FolderSource(folder))
 
 
 async def _from_cluster(settings: ReceiverSettings, options: argparse.Namespace) -> None:
     # Only here: a receiver that reads a folder needs no Kubernetes.
     from hookgate.kube.api import Api, ClusterConfigError  # noqa: PLC0415
+    from hookgate.receiver.kube_server import keep_out, server_host  # noqa: PLC0415
     from hookgate.receiver.kube_source import KubeSource  # noqa: PLC0415
 
     try:
         api = await Api.connect(kubeconfig=options.kubeconfig, light=True)
+        host = await server_host(options.kubeconfig)
     except ClusterConfigError as error:
         raise Stop(Exit.USAGE, f"{error}, or take the bindings from a folder with --bindings") from None
     async with api:
-        await _receive(settings, KubeSource(api, namespace=options.bindings_namespace))
-
-
-async def _receive(settings: ReceiverSettings, source: BindingSource) -> None:
-    await run_receiver(settings, source)
+        learning: list[asyncio.Task[None]] = []
+        try:
+            await run_receiver(
+                settings,
+                KubeSource(api, namespace=options.bindings_namespace),
+                started=lambda receiver: learning.append(asyncio.create_task(keep_out(api, host, receiver.judge))),
+            )
+        finally:
+            for task in learning:
+                task.cancel()
 
 
 def _is_folder(folder: Path) -> bool:

@@ -133,6 +133,7 @@ class Service:
                 drain_delay=0,
                 grace=_GRACE,
                 loopback_targets=True,
+                denied_targets=self._settings.denied_targets,
                 trust=Trust(proxies=front.proxies, hops=front.hops),
                 proxy_protocol=front.proxy_protocol,
                 bounds=Bounds() if front.connections is None else Bounds(connections_per_address=front.connections),

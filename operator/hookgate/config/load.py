@@ -20,7 +20,7 @@ from hookgate.config.receivers import front_of, receiver_faults, receivers_of
 from hookgate.config.schema import faults, plain_faults
 from hookgate.model.endpoint import AuthType, FieldError
 from hookgate.model.fields import Fields
-from hookgate.model.grammar import ISSUER, URL, HttpUrl, split_url
+from hookgate.model.grammar import ISSUER, NETWORK, URL, HttpUrl, split_url
 from hookgate.model.parse import read_rate
 from hookgate.model.rate import Rate
 
@@ -81,6 +81,8 @@ def _contradictions(document: Any, broken: set[str]) -> Iterator[FieldError]:
     if "auth" not in broken:
         yield from _type_faults(_member(document, "auth").get("allowedTypes", ()))
         yield from _issuer_faults(_member(document, "auth").get("privateIssuers", ()))
+    if "targets" not in broken:
+        yield from _denied_faults(_member(document, "targets").get("deny", ()))
     if "limits" not in broken:
         yield from _rate(_member(document, "limits"))[1]
     if "receiver" not in broken:
@@ -154,6 +156,13 @@ def _type_faults(types: Iterable[str]) -> Iterator[FieldError]:
             yield FieldError(field=f"auth.allowedTypes[{i}]", message=message)
 
 
+def _denied_faults(networks: Iterable[str]) -> Iterator[FieldError]:
+    for i, network in enumerate(networks):
+        fault = NETWORK.fault(network)
+        if fault:
+            yield FieldError(field=f"targets.deny[{i}]", message=fault)
+
+
 def _issuer_faults(issuers: Iterable[str]) -> Iterator[FieldError]:
     for i, issuer in enumerate(issuers):
         fault = ISSUER.fault(issuer)
@@ -179,6 +188,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
         rate=_rate(limits)[0],
         max_in_flight=limits.get("maxInFlight"),
         url_targets=tuple(_target(each) for each in _member(document, "targets").get("urls", ())),
+        denied_targets=tuple(_member(document, "targets").get("deny", ())),
         receivers=receivers_of(receiver),
         front=front_of(receiver),
         service_name=service.get("name", usual.service_name),

@@ -122,6 +122,7 @@ class PlatformConfig:
 
     ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for. ``rate`` and
     ``max_in_flight`` are such ceilings too, and hold for endpoints that ask for nothing; None: there is none.
+    ``denied_targets`` are networks that no target may be in, whoever allowed it.
     ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
     addresses need not be public. ``confirm_subscriptions`` lets receivers call Amazon SNS where an endpoint asks for
     it.
@@ -136,6 +137,7 @@ class PlatformConfig:
     rate: Rate | None = None
     max_in_flight: int | None = None
     url_targets: tuple[UrlTarget, ...] = ()
+    denied_targets: tuple[str, ...] = ()
     receivers: ManagedReceivers | FixedReceivers = field(default_factory=ManagedReceivers)
     front: Front = field(default_factory=Front)
     service_name: str = "hookgate-receiver"

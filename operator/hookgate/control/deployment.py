@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hookgate.config.platform import Autoscaling, Front, ManagedReceivers, PlatformConfig
+from hookgate.config.platform import Autoscaling, ManagedReceivers, PlatformConfig
 from hookgate.control.objects import FIELD_MANAGER, LABEL_MANAGED
 from hookgate.control.values import Object
 
@@ -38,7 +38,7 @@ def receiver_objects(
     scaling = receivers.autoscaling
     return (
         _service(config, namespace),
-        _deployment(receivers, namespace, _pod(receivers, config.front, receivers.image or image, binding_namespace)),
+        _deployment(receivers, namespace, _pod(receivers, config, receivers.image or image, binding_namespace)),
         _budget(namespace),
         *((_autoscaler(scaling, namespace),) if scaling else ()),
     )
@@ -126,9 +126,11 @@ def _deployment(receivers: ManagedReceivers, namespace: str, pod: dict[str, Any]
     return wanted if receivers.autoscaling else with_replicas(wanted, receivers.replicas)
 
 
-def _front(front: Front) -> list[str]:
-    """Return the arguments that tell a receiver of what stands in front of it; none where there is nothing to tell."""
+def _told(config: PlatformConfig) -> list[str]:
+    """Return the arguments for what stands in front of a receiver and where targets may not be."""
+    front = config.front
     told = {
+        "--deny-targets": ",".join(config.denied_targets),
         "--trusted-proxies": ",".join(front.proxies),
         "--trusted-hops": front.hops,
         "--connections-per-address": front.connections,
@@ -139,14 +141,14 @@ def _front(front: Front) -> list[str]:
     ]
 
 
-def _pod(receivers: ManagedReceivers, front: Front, image: str, binding_namespace: str) -> dict[str, Any]:
+def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, binding_namespace: str) -> dict[str, Any]:
     arguments = [
         "receiver",
         f"--listen=0.0.0.0:{PUBLIC_PORT}",
         f"--private-listen=0.0.0.0:{PRIVATE_PORT}",
         f"--bindings-namespace={binding_namespace}",
         f"--drain-delay={DRAIN_S}",
-        *_front(front),
+        *_told(config),
     ]
     return {
         "serviceAccountName": NAME,

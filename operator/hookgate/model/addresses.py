@@ -28,7 +28,8 @@ def effective(text: str) -> IPv4Address | IPv6Address | None:
         return address
     if any(address in network for network in _CARRIERS):
         return IPv4Address(address.packed[12:])
-    return address.ipv4_mapped or address.sixtofour or address
+    tunnelled = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (tunnelled[1] if tunnelled else address)
 
 
 def is_metadata(address: IPv4Address | IPv6Address) -> bool:

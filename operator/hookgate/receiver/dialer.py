@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohappyeyeballs import start_connection
 
-from hookgate.receiver.dial import may_dial
+from hookgate.receiver.dial import Judge
 from hookgate.receiver.upstream import Connection
 
 _Found = tuple[int, int, int, str, Any]
@@ -25,13 +25,16 @@ _REMEMBER_NAMES = 4_096
 _NEXT_ADDRESS_SECONDS = 0.25
 
 
+class Denied(Exception):  # noqa: N818 -- what happened
+    """None of the addresses that a name has is one that targets may have."""
+
+
 class Dialer:
     """Opens connections. Make it inside a running loop."""
 
-    def __init__(self, *, loopback: bool) -> None:
-        """``loopback`` allows targets on this host."""
-        self._loop = asyncio.get_running_loop()
-        self._open = partial(_open, loopback=loopback)
+    def __init__(self, judge: Judge) -> None:
+        """Connect to addresses that ``judge`` allows."""
+        self._loop, self._judge = asyncio.get_running_loop(), judge
         self._known: dict[tuple[str, int], tuple[float, Sequence[_Found]]] = {}
         self._asking: dict[tuple[str, int], asyncio.Task[Sequence[_Found]]] = {}
 
@@ -41,14 +44,13 @@ class Dialer:
         """Return a connection that is ready to be spoken on.
 
         ``ca`` are the certificates (PEM) that an https target is verified by; None: those of the system. Raises OSError
-        (refused, unresolvable, unverifiable) and ValueError for a host that cannot be one.
+        (refused, unresolvable), `Denied`, ssl.SSLError (unverifiable) and ValueError for a host that cannot be one.
         """
-        opened = await start_connection(
-            await self._addresses(host, port),
-            happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS,
-            loop=self._loop,
-            socket_factory=self._open,
-        )
+        # What is judged here is connected to as it is: there is no second resolution that could say something else.
+        found = [each for each in await self._addresses(host, port) if self._judge.allows(each[4][0])]
+        if not found:
+            raise Denied
+        opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=self._loop)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             secure = _context(ca) if scheme == "https" else None
@@ -78,14 +80,6 @@ class Dialer:
             self._known.clear()
         self._known[key] = (self._loop.time() + _REMEMBER_SECONDS, found)
         return found
-
-
-def _open(found: tuple[Any, ...], *, loopback: bool) -> socket.socket:
-    """Make the socket for one resolved address, the moment before it is connected."""
-    family, kind, protocol, _, address = found
-    if not may_dial(address[0], loopback=loopback):
-        raise PermissionError("the target's address is not one that targets may have")
-    return socket.socket(family, kind, protocol)
 
 
 @lru_cache(maxsize=256)

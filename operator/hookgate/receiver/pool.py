@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
 from hookgate.receiver.delivery import Done
-from hookgate.receiver.dialer import Dialer
+from hookgate.receiver.dial import Judge
+from hookgate.receiver.dialer import Denied, Dialer
 from hookgate.receiver.forward import Target, request_start
 from hookgate.receiver.respond import Undelivered
 from hookgate.receiver.upstream import Connection
@@ -35,14 +37,14 @@ _Place = tuple[str, str, int, str | None]
 class ConnectionPool:
     """A `hookgate.receiver.delivery.Deliverer`. Make it inside a running loop."""
 
-    def __init__(self, *, max_response_bytes: int, max_connections: int, loopback: bool = False) -> None:
+    def __init__(self, *, max_response_bytes: int, max_connections: int, judge: Judge) -> None:
         """Bound each answer by ``max_response_bytes`` and the pool by ``max_connections``; further calls wait.
 
-        ``loopback`` allows targets on this host.
+        ``judge`` says which addresses targets may have.
         """
         self._limit, self._max = max_response_bytes, max_connections
         self._loop = asyncio.get_running_loop()
-        self._dialer = Dialer(loopback=loopback)
+        self._dialer = Dialer(judge)
         self._idle: dict[_Place, deque[Connection]] = {}
         self._open: dict[Connection, _Place] = {}
         self._dialling = 0
@@ -86,6 +88,10 @@ class ConnectionPool:
                 connection = await self._connect(place)
         except TimeoutError:
             done(Undelivered.TIMEOUT)
+        except Denied:
+            done(Undelivered.DENIED)
+        except ssl.SSLError:
+            done(Undelivered.UNTRUSTED)
         except (OSError, ValueError, RuntimeError):
             # ValueError: a host that cannot be one. RuntimeError: uvloop's word for some failures to connect.
             done(Undelivered.REFUSED)

@@ -19,6 +19,7 @@ import uvicorn
 from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.clients import Clients
 from hookgate.receiver.delivery import Deliverer
+from hookgate.receiver.dial import Judge
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
 from hookgate.receiver.fronted import as_it_is, behind_balancer
 from hookgate.receiver.guard import Guard
@@ -71,7 +72,10 @@ class _Server(uvicorn.Server):
 
 
 class Receiver:
-    """One receiver. ``table`` and ``journal`` may be read at any time; ``ports`` are known once it is started."""
+    """One receiver. ``table`` and ``journal`` may be read at any time; ``ports`` are known once it is started.
+
+    ``judge`` says which addresses targets may have, and may be told of more that they may not.
+    """
 
     def __init__(
         self,
@@ -91,6 +95,7 @@ class Receiver:
         )
         self.memory = Memory(self.table, most=settings.replay_marks, most_each=settings.replay_marks_each)
         self.ports: tuple[int, int] = (settings.port, settings.private_port)
+        self.judge = Judge(loopback=settings.loopback_targets, denied=settings.denied_targets)
         self._source, self._on_call, self._deliverer = source, on_call, deliverer
         self._stop, self._hurry = asyncio.Event(), asyncio.Event()
 
@@ -113,7 +118,7 @@ class Receiver:
             deliverer = self._deliverer or ConnectionPool(
                 max_response_bytes=settings.max_response_bytes,
                 max_connections=settings.max_in_flight,
-                loopback=settings.loopback_targets,
+                judge=self.judge,
             )
             try:
                 await self._serve(deliverer, public_socket, private_socket, started)

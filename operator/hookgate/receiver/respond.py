@@ -77,6 +77,8 @@ class Undelivered(StrEnum):
     TIMEOUT = "target-timeout"
     REFUSED = "target-unreachable"
     ANSWER_TOO_LARGE = "target-answer-too-large"
+    DENIED = "target-address-denied"
+    UNTRUSTED = "target-untrusted"
 
 
 Delivery = Delivered | Undelivered

@@ -26,6 +26,7 @@ class ReceiverSettings:
     On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
     balancers need to hear of it), and calls in flight have ``grace`` to end.
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
+    ``denied_targets`` are networks that targets may not be in, beside those that they never may.
     ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
     thousand take about 0.3 MB.
     ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
@@ -48,6 +49,7 @@ class ReceiverSettings:
     replay_marks: int = MARKS
     replay_marks_each: int = MARKS_EACH
     loopback_targets: bool = False
+    denied_targets: tuple[str, ...] = ()
     edge: Edge = Edge.LEAN
     bounds: Bounds = field(default_factory=Bounds)
     trust: Trust = field(default_factory=Trust)
