@@ -268,6 +268,15 @@ def test_an_external_name_service_is_refused_since_it_could_lead_anywhere(stage:
     assert stage.answer() == 503
 
 
+def test_a_service_that_becomes_an_external_name_later_is_refused_from_then_on(stage: Stage) -> None:
+    stage.declare()
+    stage.settle()
+    assert stage.answer() == "verdict"
+    stage.serve("app", kind="ExternalName")
+    stage.settle()
+    assert (stage.ready(), stage.answer()) == ("False TargetNotAllowed", 503)
+
+
 # Sizes and numbers ----------------------------------------------------------------------------------------------------
 
 
