@@ -222,6 +222,20 @@ def test_a_secret_that_appears_while_it_is_being_created_is_found_taken(stage: S
     assert stage.secret() == {"password": b"somebody else's"}
 
 
+@pytest.mark.parametrize("hidden", [True, False], ids=["found out late", "known before"])
+def test_an_endpoint_gets_its_url_although_the_name_of_its_secret_is_taken(stage: Stage, hidden: bool) -> None:
+    """Whether that is found out by trying or is known already; nobody is told the secret until there is a name."""
+    stage.bring(NAME, labelled=False, password=b"somebody else's")
+    if hidden:
+        stage.world.hidden.add(("Secret", TEAM, NAME))
+    stage.declare()
+    stage.settle()
+    assert stage.ready() == "False SecretNameTaken"
+    assert stage.status()["url"] == stage.binding().url
+    assert "secretName" not in stage.status()
+    assert stage.settle() == []
+
+
 def test_a_failed_write_is_an_error_that_is_tried_again(stage: Stage) -> None:
     def refuse(_number: int, _when: str) -> None:
         raise ClusterError("create Secret: the server is away")

@@ -23,10 +23,10 @@ from tests.faults.batch import together
 from tests.faults.cases import Case, Scope
 from tests.faults.picture import difference, picture
 from tests.faults.scenarios import JUDGED, Scenario, Step
+from tests.faults.specs import SPECS, Spec
 from tests.faults.stand import BARE_HOST, GATEWAY_HOST, HOST, Stand
 from tests.faults.team import Team
 
-Spec = dict[str, Any]
 SEQUENCES, ON_A_SERVER = 500, 20
 _LONGEST = 6
 _TEAM = "team-a"
@@ -38,69 +38,6 @@ _CONFIG = platform(
     f"{{name: {BARE_HOST}, exposure: none, namespaces: ['team-*']}}",
     more="auth: {allowedTypes: [hmac, token, none]}\n"
     "targets: {urls: [{prefix: 'http://127.0.0.1:8000', namespaces: ['team-*']}]}\n",
-)
-
-
-def _maybe(**members: st.SearchStrategy[Any]) -> st.SearchStrategy[Spec]:
-    return st.fixed_dictionaries({}, optional=members)
-
-
-_POLICY = st.sampled_from(
-    [
-        {},
-        {"rotate": "2026-11"},
-        {"rotate": "2026-12", "overlap": "0s"},
-        {"rotate": "x", "overlap": "720h"},
-        {"ref": {"name": "mine"}},
-        {"ref": {"name": "mine", "key": "other"}, "previousRefs": [{"name": "mine"}]},
-        {"ref": {"name": "missing"}},
-    ]
-)
-_SCHEMES = st.sampled_from(
-    [
-        {"type": "hmac", "provider": "github"},
-        {"type": "hmac", "provider": "standard-webhooks"},
-        {"type": "hmac", "hmac": {"header": "X-Signature"}},
-        {"type": "hmac", "hmac": {"header": "X-Sig", "algorithm": "sha512", "encoding": "base64"}},
-        {"type": "hmac", "provider": "unheard-of"},
-        {"type": "token", "token": {"header": "X-Token"}},
-        {"type": "token", "provider": "gitlab"},
-    ]
-)
-_AUTH = st.builds(lambda scheme, policy: {**scheme, **({"secret": policy} if policy else {})}, _SCHEMES, _POLICY)
-_OPEN = st.just({"type": "none"})
-_TARGETS = st.sampled_from(
-    [
-        {"service": {"name": "app", "port": 8080}},
-        {"service": {"name": "app", "port": 8080, "path": "/hooks/in"}, "timeout": "60s"},
-        {"service": {"name": "app", "port": 1}},
-        {"service": {"name": "none", "port": 8080}},
-        {"url": "http://127.0.0.1:8000/in?x=1", "timeout": "100ms"},
-        {"url": "https://elsewhere.example.com/"},
-    ]
-)
-#: Over the fields of the CRD: values that the API server takes, also such as the platform then refuses.
-SPECS: st.SearchStrategy[Spec] = st.builds(
-    lambda given, more: {**given, **more},
-    st.fixed_dictionaries(
-        {
-            "auth": st.one_of(_AUTH, _AUTH, _AUTH, _OPEN),
-            "target": _TARGETS,
-            # An endpoint keeps the host of its URL, so each spec names one.
-            "exposure": st.builds(
-                lambda host, more: {"host": host, **more},
-                st.sampled_from([HOST, GATEWAY_HOST, BARE_HOST, "foreign.example.com"]),
-                st.sampled_from([{}, {"rotateURL": "1"}, {"rotateURL": "2", "overlap": "0s"}]),
-            ),
-        }
-    ),
-    _maybe(
-        state=st.sampled_from(["active", "inactive", "absent"]),
-        inactiveResponse=st.sampled_from([503, 404, 410]),
-        deletionPolicy=st.sampled_from(["Delete", "Retain"]),
-        secretName=st.sampled_from(["elsewhere", "ci-webhook", "mine"]),
-        limits=st.sampled_from([{}, {"maxBodyBytes": 1}, {"maxBodyBytes": 10_485_760}]),
-    ),
 )
 
 
@@ -217,8 +154,8 @@ def essence(objects: Sequence[dict[str, Any]], team: str) -> str:
 
 
 def _stuck(conditions: dict[str, Any]) -> bool:
-    reason = conditions.get("Ready", {}).get("reason")
-    return reason in ("SecretNameTaken",)
+    """Whether the name of its connection Secret is taken: then it keeps the former one until there is another."""
+    return bool(conditions.get("Ready", {}).get("reason") == "SecretNameTaken")
 
 
 def _lasting(obj: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tests.faults.team import KIND, Team, encoded
 
 _MANY, _FEW = 1000, 60
 _PATIENCE = 420.0
-RESTARTS = 3
+RESTARTS, _QUICK_RESTARTS = 5, 2
 
 
 def poisons(stand: Stand, scope: Scope) -> Iterator[Case]:
@@ -29,7 +29,7 @@ def poisons(stand: Stand, scope: Scope) -> Iterator[Case]:
         stand.recorder.excused.add(team.namespace)
         poison(team, names[number])
     healthy = set(names[len(POISONS) :])
-    for number in range(RESTARTS):
+    for number in range(_QUICK_RESTARTS if scope.quick else RESTARTS):
         stand.end_operator()
         began, mark = time.monotonic(), stand.proxy.mark()
         operator = stand.run_operator()

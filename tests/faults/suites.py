@@ -36,7 +36,7 @@ PROPERTIES: Mapping[str, str] = {
     "P7": "how an endpoint came to its spec does not matter (500 in memory, 20 on a server)",
     "P8": "what is refused says why, and all is as before when it is taken back",
     "P9": "nonsense is judged, ends no operator and touches nobody else",
-    "P10": "poisoned objects among a thousand leave the others served, restart after restart",
+    "P10": "poisoned objects among a thousand leave the others served, over five restarts",
     "P11": "every status seen, whatever happened, keeps the rules of kstatus (cases: statuses)",
     "P12": "drift of any field or object is undone by one write, and what others put there stays",
     "P13": "who insists on a field is fought a few times, then now and then, and it is told",

@@ -38,7 +38,7 @@ def next_binding(case: Case, findings: tuple[Finding, ...]) -> Binding | None:
     serve = {f.serve for f in findings}
     if Serve.CLOSED in serve or not isinstance(case.scheme, Resolved) or case.host is None:
         return _closed(before, case.observed.now) if before is not None else None
-    stuck = {f.reason for f in findings} & {"SecretLost", "SecretNameTaken", "BindingUnreadable"}
+    stuck = {f.reason for f in findings} & {"SecretLost", "BindingUnreadable"}
     if before is None and stuck:
         return None
     declared = _declared(case, case.scheme)
