@@ -9,6 +9,8 @@ from tests.cluster.calls import github
 from tests.cluster.plane import BARE_HOST, BINDINGS, OPERATOR_USER, Plane
 from tests.cluster.rest import FIELD_MANAGER
 from tests.cluster.team import FINALIZER, GITHUB, Object, Team, condition, encoded
+from tests.control.kstatus import is_current
+from tests.gitops.test_health import argo, flux
 
 
 def test_of_ours_the_users_object_carries_one_finalizer_and_a_status(team: Team) -> None:
@@ -151,3 +153,33 @@ def test_waiting_tools_read_the_status_right_at_every_moment(team: Team) -> None
     team.plane.wait(lambda: team.plane.history.knows(last), "the watch to come that far")
     assert len(team.plane.history.of(last)) >= 6
     assert condition(active, "Programmed")["status"] == "True"
+
+
+def test_argo_cd_and_flux_conclude_from_every_version_what_kstatus_does(team: Team) -> None:
+    """By the rules in manifests/gitops, from what an API server told: current, failed, or still to be waited for."""
+    team.created("push")
+    team.patched("push", state="inactive")
+    team.patch("push", auth={"type": "hmac", "provider": "unheard-of"}, state="active")
+    team.until("push", "Ready", "False", "UnknownProvider")
+    team.patch("push", auth={**GITHUB, "secret": {"ref": {"name": "late"}}})
+    team.until("push", "Ready", "False", "SecretNotUsable")
+    team.give_secret("late", b"x")
+    last = team.ready("push", "Active")
+    team.plane.wait(lambda: team.plane.history.knows(last), "the watch to come that far")
+    concluded = [(concluded_from(each), flux(each), argo(each)) for each in team.plane.history.of(last)]
+    by_kstatus = {
+        "current": ("current", {"Healthy", "Suspended"}),
+        "failed": ("failed", {"Degraded"}),
+        "inProgress": ("inProgress", {"Progressing"}),
+    }
+    assert [c for c in concluded if c[1] != by_kstatus[c[0]][0] or c[2] not in by_kstatus[c[0]][1]] == []
+    assert {shown for _, _, shown in concluded} == {"Healthy", "Suspended", "Degraded", "Progressing"}
+
+
+def concluded_from(version: Object) -> str:
+    """What kstatus makes of a version of an endpoint."""
+    generation, status = version["metadata"]["generation"], version.get("status") or {}
+    if is_current(generation, status):
+        return "current"
+    stalled = any(c["type"] == "Stalled" and c["status"] == "True" for c in status.get("conditions") or ())
+    return "failed" if stalled and status.get("observedGeneration") == generation else "inProgress"
