@@ -82,7 +82,7 @@ def scrape() -> None:
     load = Load(max_calls=1, max_per_endpoint=1, max_bytes=1)
     table = BindingTable()
     memory = Memory(table, most=1, most_each=1)
-    sources = Sources(table=table, journal=journal, load=load, memory=memory, edge_rejected=no_rejections())
+    sources = Sources(table=table, journal=journal, load=load, memory=memory, store=None, edge_rejected=no_rejections())
     metrics = Metrics(sources)
     seconds = min(timeit.repeat(lambda: metrics.render(metrics.pages()), number=1, repeat=5))
     size = len(metrics.render(metrics.pages()))

@@ -41,6 +41,13 @@ def test_a_receiver_serves_a_folder_of_bindings(tmp_path: Path) -> None:
         (["receiver", "--deny-targets", "10.0.0.0/33"], "--deny-targets 10.0.0.0/33: write an IPv4 or IPv6 address"),
         (["receiver", "--proxy-protocol"], "--proxy-protocol: its header is believed only from --trusted-proxies"),
         (["receiver", "--connections-per-address", "0"], "--connections-per-address: write a number of at least 1"),
+        (["receiver", "--replay-store", "redis"], "--replay-store: write redis:// or rediss:// (TLS), a host"),
+        (["serve", "{folder}", "--replay-store", "redis://u:p@redis"], "--replay-store: leave user and password out"),
+        (["receiver", "--replay-store-secret", "{folder}"], "--replay-store-secret: of which store?"),
+        (
+            ["receiver", "--replay-store", "redis://redis", "--replay-store-secret", "{missing}"],
+            "--replay-store-secret {missing}: no such folder",
+        ),
         (["receiver", "--kubeconfig", "{missing}"], "kubeconfig {missing}: no such file"),
         (["get", "--kubeconfig", "{missing}"], "kubeconfig {missing}: no such file"),
         (["operator", "--health", "8082"], "--health 8082: write HOST:PORT"),

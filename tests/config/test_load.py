@@ -133,8 +133,8 @@ def test_no_type_at_all_may_be_allowed() -> None:
         ({"kind": "Config"}, "kind: write HookgateConfiguration"),
         (
             {"host": []},
-            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, auth, limits, "
-            "targets, receiver, providers",
+            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, auth, limits, targets, "
+            "receiver, replay, providers",
         ),
         ({"hosts": {}}, "hosts: write a list"),
         ({"hosts": None}, "hosts: write a list"),

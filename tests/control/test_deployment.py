@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers, PlatformConfig
+from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers, PlatformConfig, ReplayStore
 from hookgate.control.deployer import Deployer
 from hookgate.control.deployment import receiver_objects
 from hookgate.control.installation import APPLIED, conditions_in, placed, receivers_told
@@ -130,6 +130,23 @@ def test_the_pods_are_told_what_stands_in_front_of_them() -> None:
 
 def test_the_pods_are_told_where_targets_may_not_be() -> None:
     assert container(made(denied_targets=("10.0.0.0/24",))[1])["args"][-1] == "--deny-targets=10.0.0.0/24"
+
+
+def test_the_receivers_are_told_of_the_store_that_they_share() -> None:
+    _, deployment = made(replay_store=ReplayStore(url="rediss://redis.example:6379", secret="redis"))
+    pod = deployment["spec"]["template"]["spec"]
+    arguments, (volume,) = pod["containers"][0]["args"], pod["volumes"]
+    (mount,) = pod["containers"][0]["volumeMounts"]
+    assert "--replay-store=rediss://redis.example:6379" in arguments
+    assert f"--replay-store-secret={mount['mountPath']}" in arguments
+    assert (volume["secret"], mount["name"], mount["readOnly"]) == ({"secretName": "redis"}, volume["name"], True)
+
+
+def test_a_store_that_lets_everybody_in_needs_no_secret() -> None:
+    pod = made(replay_store=ReplayStore(url="redis://redis:6379"))[1]["spec"]["template"]["spec"]
+    assert "--replay-store=redis://redis:6379" in pod["containers"][0]["args"]
+    assert "volumes" not in pod
+    assert [each for each in pod["containers"][0]["args"] if "secret" in each] == []
 
 
 def test_the_pods_meet_the_restricted_level_of_pod_security() -> None:

@@ -8,12 +8,14 @@ import pytest
 
 from hookgate.model.binding import encode
 from hookgate.model.replay import USUAL, ReplayMode, ReplayPolicy
-from tests.control.stage import Stage
+from tests.control.stage import Stage, platform
+
+STORE = "replay: {store: {url: 'redis://redis.example:6379'}}\n"
 
 
-def declared(replay: dict[str, Any] | None = None, **auth: Any) -> Stage:
+def declared(replay: dict[str, Any] | None = None, *, stage: Stage | None = None, **auth: Any) -> Stage:
     """A stage with one endpoint, standard-webhooks unless told otherwise."""
-    stage = Stage()
+    stage = stage or Stage()
     spec: dict[str, Any] = {"auth": auth or {"type": "hmac", "provider": "standard-webhooks"}}
     if replay is not None:
         spec["replay"] = replay
@@ -22,8 +24,8 @@ def declared(replay: dict[str, Any] | None = None, **auth: Any) -> Stage:
     return stage
 
 
-GITHUB = {"type": "hmac", "provider": "github"}
-GITLAB = {"type": "token", "provider": "gitlab"}
+GITHUB: dict[str, Any] = {"type": "hmac", "provider": "github"}
+GITLAB: dict[str, Any] = {"type": "token", "provider": "gitlab"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,11 @@ def test_the_status_says_what_an_endpoint_has(
     auth: dict[str, Any], replay: dict[str, Any] | None, told: dict[str, str]
 ) -> None:
     assert declared(replay, **auth).status("push")["replay"] == told
+
+
+def test_with_a_shared_store_the_status_says_that_receivers_share() -> None:
+    stage = declared(stage=Stage(platform(more=STORE)))
+    assert stage.status("push")["replay"]["scope"] == "Shared"
 
 
 def test_a_binding_that_asks_for_nothing_unusual_stays_as_it_was() -> None:

@@ -38,7 +38,9 @@ LIBRARIES: dict[str, frozenset[str]] = {
     "config": frozenset({"jsonschema", "yaml"}),
     "kube": frozenset({"aiohttp", "kubernetes", "yaml", "yarl"}),
     "control": frozenset({"aiohttp", "prometheus_client", "yaml", "yarl"}),
-    "receiver": frozenset({"aiohappyeyeballs", "httptools", "prometheus_client", "uvicorn", "uvloop", "yaml"}),
+    "receiver": frozenset(
+        {"aiohappyeyeballs", "hiredis", "httptools", "prometheus_client", "uvicorn", "uvloop", "yaml"}
+    ),
     "cli": frozenset({"aiohttp", "yaml", "yarl"}),
 }
 

@@ -152,11 +152,11 @@ def test_another_spelling_of_a_signature_makes_no_other_call(spelling: Any) -> N
 def test_base64_with_and_without_its_padding_makes_no_other_call() -> None:
     sanity = SENDERS["sanity"]()
     header = next(name for name in sanity.headers if name.lower() == "sanity-webhook-signature")
-    scheme = preset("sanity").scheme
+    sender = preset("sanity").scheme
     bare = sanity.headers[header].rstrip("=")
     padded = bare + "=" * (-len(bare.rpartition("=")[2]) % 4)
     first, second = ({**sanity.headers, header: text} for text in (bare, padded))
-    assert recognised(marks(scheme, replace(sanity, headers=first)), marks(scheme, replace(sanity, headers=second)))
+    assert recognised(marks(sender, replace(sanity, headers=first)), marks(sender, replace(sanity, headers=second)))
 
 
 def test_a_signature_that_is_left_out_makes_no_other_call() -> None:
@@ -169,13 +169,13 @@ def test_a_signature_that_is_left_out_makes_no_other_call() -> None:
 
 
 def test_the_other_ecdsa_signature_over_a_message_makes_no_other_call() -> None:
-    call, scheme = SENDERS["sendgrid"](), preset("sendgrid").scheme
+    call, sender = SENDERS["sendgrid"](), preset("sendgrid").scheme
     header = next(name for name in call.headers if name.lower().endswith("-signature"))
     r, s = decode_dss_signature(base64.b64decode(call.headers[header]))
     other = base64.b64encode(encode_dss_signature(r, P256_ORDER - s)).decode()
     policy = by(ReplayMode.SIGNATURE)
     again = replace(call, headers={**call.headers, header: other})
-    assert recognised(marks(scheme, call, policy=policy), marks(scheme, again, policy=policy))
+    assert recognised(marks(sender, call, policy=policy), marks(sender, again, policy=policy))
 
 
 def test_an_unsigned_id_tells_the_sender_s_own_repetition_under_a_new_signature() -> None:
@@ -217,13 +217,13 @@ def test_without_a_timestamp_a_mark_is_needed_only_where_that_was_asked_for() ->
 
 def test_a_mark_says_nothing_about_the_id_that_it_is_made_of() -> None:
     call = SENDERS["standard-webhooks"]()
-    scheme = preset("standard-webhooks").scheme
-    (mark,) = marks(scheme, call)
+    sender = preset("standard-webhooks").scheme
+    (mark,) = marks(sender, call)
     assert len(mark.key) == 16
     request = Request(method="POST", headers=wire(call.headers.items()), query=b"", body=call.body)
     held = (key(call.secret),)
-    verdict = compile_verifier(scheme, held)(request, NOW)
-    other = compile_marker(scheme, held, ReplayPolicy(), nonce="another nonce")
+    verdict = compile_verifier(sender, held)(request, NOW)
+    other = compile_marker(sender, held, ReplayPolicy(), nonce="another nonce")
     assert other is not None
     assert other(request, verdict, NOW)[0].key != mark.key
 

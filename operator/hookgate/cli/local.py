@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.config.load import InvalidConfig
-from hookgate.config.platform import Exposure, Front, Host, PlatformConfig
+from hookgate.config.platform import Exposure, Front, Host, PlatformConfig, ReplayStore
 from hookgate.control.reconcile import Settings
 from hookgate.control.settings import SettingsFile
 from hookgate.model import grammar
@@ -70,9 +70,15 @@ class LocalSettings:
     ``listening`` is set as soon as it is known, before anything is asked.
     """
 
-    def __init__(self, *, file: SettingsFile | None, public_url: str | None, any_url: bool) -> None:
-        """Take a file, or the public URL (None: where the receiver listens) and whether any target is allowed."""
+    def __init__(
+        self, *, file: SettingsFile | None, public_url: str | None, any_url: bool, store: str | None = None
+    ) -> None:
+        """Take a file, or the public URL (None: where the receiver listens) and whether any target is allowed.
+
+        ``store`` is the one that this process uses, whatever a file says of a cluster's receivers.
+        """
         self._file, self._public_url, self._any_url = file, public_url, any_url
+        self._store = ReplayStore(url=store) if store is not None else None
         self.listening = ""
 
     @property
@@ -89,10 +95,11 @@ class LocalSettings:
         """Return what is in force now. Hosts of a file have no routes: nobody would make them here."""
         if self._file is None:
             config = local_platform(self._public_url or self.listening, any_url=self._any_url)
-            return Settings(config=config, presets=Presets.builtin())
+            return Settings(config=replace(config, replay_store=self._store), presets=Presets.builtin())
         found = self._file.current
         hosts = tuple(replace(host, exposure=Exposure.NONE) for host in found.config.hosts)
-        return Settings(config=replace(found.config, hosts=hosts), presets=found.presets)
+        config = replace(found.config, hosts=hosts, replay_store=self._store)
+        return Settings(config=config, presets=found.presets)
 
     async def watch(self, changed: Callable[[], None]) -> None:
         """Call ``changed`` after every good change, until cancelled."""

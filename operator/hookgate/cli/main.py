@@ -13,12 +13,15 @@ from typing import TypeAlias
 
 from hookgate import __version__
 from hookgate.cli.exits import EPILOG, Exit, Stop
+from hookgate.cli.stores import add_store
 
 DEFAULT_STATE = ".hookgate"
 
 _Command = Callable[[argparse.Namespace], int]
 #: Libraries that come with an extra, and which extra a command wants; all others want a cluster's client.
-_OPTIONAL = frozenset({"aiohttp", "httptools", "kopf", "kubernetes", "multidict", "uvicorn", "uvloop", "yarl"})
+_OPTIONAL = frozenset(
+    {"aiohttp", "hiredis", "httptools", "kopf", "kubernetes", "multidict", "uvicorn", "uvloop", "yarl"}
+)
 _EXTRAS = {"serve": "all", "receiver": "receiver"}
 
 
@@ -105,6 +108,7 @@ def _serving(commands: _Commands) -> None:
     )
     serve.add_argument("--allow-url-targets", action="store_true", help="let endpoints have any URL as their target")
     serve.add_argument("--config", metavar="FILE", help="a hookgate.yaml to hold the endpoints to, as in a cluster")
+    add_store(serve)
 
 
 def _planes(commands: _Commands) -> None:
@@ -166,6 +170,7 @@ def _receiving(commands: _Commands) -> None:
         "--deny-targets", metavar="NET,NET", help="where targets may not be, beside this host, metadata, the API server"
     )
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
+    add_store(receiver)
 
 
 def _running(commands: _Commands) -> None:

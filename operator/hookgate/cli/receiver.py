@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
+from hookgate.cli.stores import store_of
 from hookgate.model.grammar import NETWORK
 from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
@@ -22,6 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Receive until SIGTERM or SIGINT. Raises `Stop` where an address or the cluster cannot be had."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     public, private = address("--listen", options.listen), address("--private-listen", options.private_listen)
+    store, secret = store_of(options)
     settings = ReceiverSettings(
         host=public.host,
         port=public.port,
@@ -32,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
         proxy_protocol=options.proxy_protocol,
         bounds=_bounds(options),
         denied_targets=_networks("--deny-targets", options.deny_targets),
+        replay_store=store,
+        replay_secret=secret,
     )
     try:
         if options.bindings:

@@ -21,6 +21,7 @@ from pathlib import Path
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, settings_file
 from hookgate.cli.screen import Screen
+from hookgate.cli.stores import store_of
 from hookgate.control.calls import read_report
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.directory import DirectoryCluster
@@ -33,6 +34,7 @@ from hookgate.control.state import StateError, StateFolder
 from hookgate.control.values import CallReport, Object, Served
 from hookgate.control.watch_calls import CallWatch
 from hookgate.model.endpoint import KIND
+from hookgate.model.store import StoreAddress
 from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
 from hookgate.receiver.journal import Journal
@@ -61,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
         settings=_settings(options),
         state=StateFolder(Path(options.state_dir)),
         forwards=forwards(options.forward),
+        store=store_of(options),
     )
     try:
         asyncio.run(service.serve(paths))
@@ -73,16 +76,18 @@ def _settings(options: argparse.Namespace) -> LocalSettings:
     """Return what the platform's settings are made of. Raises `Stop`."""
     if options.config is None:
         given = base_url("--public-url", options.public_url) if options.public_url else None
-        return LocalSettings(file=None, public_url=given, any_url=options.allow_url_targets)
+        return LocalSettings(file=None, public_url=given, any_url=options.allow_url_targets, store=options.replay_store)
     if options.public_url or options.allow_url_targets:
         raise Stop(Exit.USAGE, "--config: says which hosts and targets there are; leave the other option out")
-    return LocalSettings(file=settings_file(Path(options.config)), public_url=None, any_url=False)
+    return LocalSettings(
+        file=settings_file(Path(options.config)), public_url=None, any_url=False, store=options.replay_store
+    )
 
 
 class Service:
     """One standalone Hookgate."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what the command line says
         self,
         *,
         listen: Address,
@@ -90,8 +95,10 @@ class Service:
         settings: LocalSettings,
         state: StateFolder,
         forwards: dict[tuple[str, str], str],
+        store: tuple[StoreAddress | None, Path | None] = (None, None),
     ) -> None:
         """Prepare; nothing is opened yet."""
+        self._store = store
         self._listen, self._private, self._settings = listen, private, settings
         self._state, self._forwards = state, forwards
         self._screen = Screen()
@@ -137,6 +144,8 @@ class Service:
                 trust=Trust(proxies=front.proxies, hops=front.hops),
                 proxy_protocol=front.proxy_protocol,
                 bounds=Bounds() if front.connections is None else Bounds(connections_per_address=front.connections),
+                replay_store=self._store[0],
+                replay_secret=self._store[1],
             ),
             source,
             on_call=self._screen.call,

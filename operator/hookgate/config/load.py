@@ -15,7 +15,7 @@ from typing import Any, cast
 import yaml
 
 from hookgate.config.document import InvalidDocument, read_documents
-from hookgate.config.platform import Exposure, Host, PlatformConfig, UrlTarget
+from hookgate.config.platform import Exposure, Host, PlatformConfig, ReplayStore, UrlTarget
 from hookgate.config.receivers import front_of, receiver_faults, receivers_of
 from hookgate.config.schema import faults, plain_faults
 from hookgate.model.endpoint import AuthType, FieldError
@@ -23,6 +23,7 @@ from hookgate.model.fields import Fields
 from hookgate.model.grammar import ISSUER, NETWORK, URL, HttpUrl, split_url
 from hookgate.model.parse import read_rate
 from hookgate.model.rate import Rate
+from hookgate.model.store import InvalidStore, parse_store
 
 _DEFAULT_PORTS = MappingProxyType({"https": 443, "http": 80})
 
@@ -85,6 +86,8 @@ def _contradictions(document: Any, broken: set[str]) -> Iterator[FieldError]:
         yield from _denied_faults(_member(document, "targets").get("deny", ()))
     if "limits" not in broken:
         yield from _rate(_member(document, "limits"))[1]
+    if "replay" not in broken:
+        yield from _store_faults(_member(_member(document, "replay"), "store"))
     if "receiver" not in broken:
         yield from receiver_faults(_member(document, "receiver"))
 
@@ -170,6 +173,15 @@ def _issuer_faults(issuers: Iterable[str]) -> Iterator[FieldError]:
             yield FieldError(field=f"auth.privateIssuers[{i}]", message=f"not an issuer of tokens; {fault}")
 
 
+def _store_faults(store: Mapping[str, Any]) -> Iterator[FieldError]:
+    try:
+        parse_store(store["url"])
+    except KeyError:
+        return  # there is none
+    except InvalidStore as error:
+        yield FieldError(field="replay.store.url", message=f"not the address of a store; {error}")
+
+
 # Values ---------------------------------------------------------------------------------------------------------------
 
 
@@ -193,6 +205,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
         front=front_of(receiver),
         service_name=service.get("name", usual.service_name),
         service_port=int(service.get("port", usual.service_port)),
+        replay_store=_store(_member(_member(document, "replay"), "store")),
         providers=MappingProxyType(dict(document.get("providers", {}))),
     )
 
@@ -223,3 +236,7 @@ def _host(host: Mapping[str, Any]) -> Host:
 
 def _target(target: Mapping[str, Any]) -> UrlTarget:
     return UrlTarget(prefix=cast("HttpUrl", split_url(target["prefix"])), namespaces=tuple(target["namespaces"]))
+
+
+def _store(store: Mapping[str, Any]) -> ReplayStore | None:
+    return ReplayStore(url=store["url"], secret=store.get("secretName")) if store else None

@@ -117,6 +117,14 @@ class Front:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayStore:
+    """Where receivers share what they remember of calls. ``secret`` is a Secret beside them with its credentials."""
+
+    url: str
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformConfig:
     """The platform's decisions. The defaults allow nobody to be reached anywhere.
 
@@ -125,7 +133,7 @@ class PlatformConfig:
     ``denied_targets`` are networks that no target may be in, whoever allowed it.
     ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
     addresses need not be public. ``confirm_subscriptions`` lets receivers call Amazon SNS where an endpoint asks for
-    it.
+    it. Without ``replay_store`` every receiver remembers calls for itself.
     """
 
     hosts: tuple[Host, ...] = ()
@@ -142,6 +150,7 @@ class PlatformConfig:
     front: Front = field(default_factory=Front)
     service_name: str = "hookgate-receiver"
     service_port: int = 80
+    replay_store: ReplayStore | None = None
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 
     def host_for(self, namespace: str, requested: str | None) -> Host | None:

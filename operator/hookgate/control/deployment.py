@@ -23,6 +23,8 @@ DRAIN_S = 5
 GRACE_S = 45
 #: How many receivers drained nodes may take at a time.
 _DISRUPTED = 1
+#: Where receivers find what lets them into the store that they share.
+_STORE_FOLDER = "/etc/hookgate/replay-store"
 _LABELS = {"app.kubernetes.io/name": "hookgate", "app.kubernetes.io/component": "receiver"}
 #: What selects the receivers' pods.
 SELECTOR = ",".join(f"{label}={value}" for label, value in _LABELS.items())
@@ -127,13 +129,15 @@ def _deployment(receivers: ManagedReceivers, namespace: str, pod: dict[str, Any]
 
 
 def _told(config: PlatformConfig) -> list[str]:
-    """Return the arguments for what stands in front of a receiver and where targets may not be."""
-    front = config.front
+    """Return the arguments for what stands around a receiver: in front, behind, and the store that all share."""
+    front, store = config.front, config.replay_store
     told = {
         "--deny-targets": ",".join(config.denied_targets),
         "--trusted-proxies": ",".join(front.proxies),
         "--trusted-hops": front.hops,
         "--connections-per-address": front.connections,
+        "--replay-store": store.url if store else "",
+        "--replay-store-secret": _STORE_FOLDER if store and store.secret else "",
     }
     return [
         *(f"{option}={value}" for option, value in told.items() if value),
@@ -150,6 +154,9 @@ def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, bindin
         f"--drain-delay={DRAIN_S}",
         *_told(config),
     ]
+    secret = config.replay_store.secret if config.replay_store else None
+    volume = {"name": "replay-store", "secret": {"secretName": secret}}
+    mount = {"name": "replay-store", "mountPath": _STORE_FOLDER, "readOnly": True}
     return {
         "serviceAccountName": NAME,
         "enableServiceLinks": False,
@@ -179,8 +186,10 @@ def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, bindin
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
+                **({"volumeMounts": [mount]} if secret else {}),
             }
         ],
+        **({"volumes": [volume]} if secret else {}),
     }
 
 

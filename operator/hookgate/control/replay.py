@@ -1,4 +1,8 @@
-"""PURE: what a status tells of repeated calls: what protects from them, for how long, and who recognises them."""
+"""PURE: what a status tells of repeated calls: what protects from them, for how long, and who recognises them.
+
+The scope is that of the platform's configuration. That the receivers' shared store is away now and then is told by
+their metrics: here it would change every endpoint's status at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,8 @@ def told_replay(case: Case) -> Object | None:
     found = protection(document, policy.mode)
     if found is Protection.NONE:
         return {"protection": found.value}
-    return {"protection": found.value, "window": _duration(recognised_for(document, policy)), "scope": "Replica"}
+    scope = "Replica" if case.observed.config.replay_store is None else "Shared"
+    return {"protection": found.value, "window": _duration(recognised_for(document, policy)), "scope": scope}
 
 
 def _duration(seconds: int) -> str:

@@ -23,6 +23,7 @@ from hookgate import __version__
 from hookgate.receiver.edge import Bound
 from hookgate.receiver.journal import Histogram, Journal, Page
 from hookgate.receiver.load import Load
+from hookgate.receiver.redis import RedisStore
 from hookgate.receiver.replay import Memory
 from hookgate.receiver.table import BindingTable
 
@@ -41,6 +42,7 @@ class Sources:
     journal: Journal
     load: Load
     memory: Memory
+    store: RedisStore | None
     edge_rejected: Mapping[Bound, int]
 
 
@@ -74,6 +76,8 @@ class _Collector(Collector):
         yield from _of_calls(self._pages)
         yield from _of_edge(self._sources)
         yield from _of_memory(self._sources.memory)
+        if self._sources.store is not None:
+            yield from _of_store(self._sources.store)
         yield from _of_table(self._sources.table, self._now)
         build = GaugeMetricFamily("hookgate_build_info", "Always 1.", labels=("version",))
         build.add_metric((__version__,), 1)
@@ -140,6 +144,19 @@ def _of_memory(memory: Memory) -> Iterator[Metric]:
             ("full",): counts.full,
             ("evicted",): counts.evicted,
         },
+    )
+
+
+def _of_store(store: RedisStore) -> Iterator[Metric]:
+    up = GaugeMetricFamily("hookgate_receiver_replay_store_up", "1 while the shared store can be asked.")
+    up.add_metric((), float(store.up))
+    yield up
+    yield _counter(
+        "hookgate_receiver_replay_store_errors",
+        "Questions that the shared store did not answer (away) or answered with an error (refused); calls that it "
+        "could not be told of (forgotten).",
+        ("kind",),
+        {(kind,): count for kind, count in store.errors.items()},
     )
 
 

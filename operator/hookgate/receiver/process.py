@@ -30,6 +30,7 @@ from hookgate.receiver.metrics import Metrics, Sources
 from hookgate.receiver.neighbours import Neighbours
 from hookgate.receiver.pool import ConnectionPool
 from hookgate.receiver.private import PrivateApp
+from hookgate.receiver.redis import RedisStore
 from hookgate.receiver.replay import Memory
 from hookgate.receiver.server import PublicApp
 from hookgate.receiver.settings import Edge, ReceiverSettings
@@ -94,6 +95,8 @@ class Receiver:
             max_bytes=settings.max_held_bytes,
         )
         self.memory = Memory(self.table, most=settings.replay_marks, most_each=settings.replay_marks_each)
+        address = settings.replay_store
+        self.store = RedisStore(address, settings.replay_secret) if address is not None else None
         self.ports: tuple[int, int] = (settings.port, settings.private_port)
         self.judge = Judge(loopback=settings.loopback_targets, denied=settings.denied_targets)
         self._source, self._on_call, self._deliverer = source, on_call, deliverer
@@ -141,17 +144,24 @@ class Receiver:
             max_body_bytes=settings.max_body_bytes,
             on_call=self._on_call,
             journal=self.journal,
-            guard=Guard(self.memory),
+            guard=Guard(self.memory, self.store),
             clients=clients,
         )
         rejected = no_rejections()
         public = self._edge(calls, clients, rejected)
         sources = Sources(
-            table=self.table, journal=self.journal, load=self.load, memory=self.memory, edge_rejected=rejected
+            table=self.table,
+            journal=self.journal,
+            load=self.load,
+            memory=self.memory,
+            store=self.store,
+            edge_rejected=rejected,
         )
         private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
         private = _Server(_config(private_app, protocol_factory(_PRIVATE_BOUNDS), settings.keep_alive, 1))
-        feeding = asyncio.create_task(_feed(self._source, self.table))
+        working = [asyncio.create_task(_feed(self._source, self.table))]
+        if self.store is not None:
+            working.append(asyncio.create_task(self.store.run()))
         listeners = [
             asyncio.create_task(public.serve([public_socket])),
             asyncio.create_task(private.serve([private_socket])),
@@ -160,6 +170,8 @@ class Receiver:
         try:
             await public.accepting.wait()
             await private.accepting.wait()
+            if self.store is not None:
+                await self.store.tried.wait()
             if started is not None:
                 started(self)
             await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
@@ -169,10 +181,11 @@ class Receiver:
             await listeners[0]
         finally:
             self._stop.set()
-            feeding.cancel()
+            for task in working:
+                task.cancel()
             public.stop()
             private.stop()
-            await asyncio.gather(feeding, stopping, *listeners, return_exceptions=True)
+            await asyncio.gather(*working, stopping, *listeners, return_exceptions=True)
 
     def _edge(self, calls: Calls, clients: Clients, rejected: dict[Bound, int]) -> _Edge:
         settings = self.settings

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
+from hookgate.model.store import StoreAddress
 from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
 from hookgate.receiver.replay import MARKS, MARKS_EACH
@@ -28,7 +30,8 @@ class ReceiverSettings:
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
     ``denied_targets`` are networks that targets may not be in, beside those that they never may.
     ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
-    thousand take about 0.3 MB.
+    thousand take about 0.25 MB. ``replay_store`` is where receivers share that; ``replay_secret`` is a folder with what
+    it takes to be let in there.
     ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
     """
@@ -48,6 +51,8 @@ class ReceiverSettings:
     grace: int = 30
     replay_marks: int = MARKS
     replay_marks_each: int = MARKS_EACH
+    replay_store: StoreAddress | None = None
+    replay_secret: Path | None = None
     loopback_targets: bool = False
     denied_targets: tuple[str, ...] = ()
     edge: Edge = Edge.LEAN
