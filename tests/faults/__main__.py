@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("properties", nargs="*", metavar="PROPERTY", help=f"of {', '.join(PROPERTIES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="a small part of each suite")
     parser.add_argument("--only", default="", metavar="TEXT", help="the cases with this in the name of their story")
+    parser.add_argument("--first", action="store_true", help="end at the first failure")
     parser.add_argument("--keep", type=Path, help="a folder to keep all logs in")
     parser.add_argument("--markdown", type=Path, help="a file to write the table to")
     options = parser.parse_args()
@@ -34,7 +35,8 @@ def main() -> int:
         parser.error(f"no such property: {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory(prefix="hookgate-faults-") as folder:
         try:
-            table = run(wanted, Scope(quick=options.quick, only=options.only), options.keep or Path(folder) / "stand")
+            scope = Scope(quick=options.quick, only=options.only)
+            table = run(wanted, scope, options.keep or Path(folder) / "stand", first=options.first)
         except Unavailable as reason:
             print(f"hookgate faults: {reason}", file=sys.stderr)
             return 2
@@ -45,8 +47,8 @@ def main() -> int:
     return 1 if table.failures else 0
 
 
-def run(wanted: set[str], scope: Scope, folder: Path) -> Table:
-    """Run the suites that have to do with the wanted properties. Raises Unavailable."""
+def run(wanted: set[str], scope: Scope, folder: Path, *, first: bool = False) -> Table:
+    """Run the suites that have to do with the wanted properties, with ``first`` until a failure. Raises Unavailable."""
     table = Table()
     with stand(folder) as made:
         for suite in SUITES:
@@ -62,6 +64,8 @@ def run(wanted: set[str], scope: Scope, folder: Path) -> Table:
                 began = now
                 if case.wrong:
                     print(f"FAILED {case.property} {case.name}: {case.wrong[:1500]}", flush=True)
+                if first and case.wrong and case.property in wanted:
+                    return table
             print(f"{'/'.join(suite.properties)}: {seen} cases", file=sys.stderr, flush=True)
         made.proxy.clear()
     return table

@@ -35,19 +35,18 @@ class Mutant:
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         property="P1",
-        what="the binding forgets which rotations it has seen; only the status remembers, which is written later",
-        file=f"{_CONTROL}/next_binding.py",
-        old="keyring.rotation_due(case.endpoint, before.rotated)",
-        new="keyring.rotation_due(case.endpoint, rotation_seen_in_status(case))",
-        tried=("--only", "rotate"),
+        what="what was begun before a start is not looked at after it",
+        file=f"{_CONTROL}/operator.py",
+        old="        self._wake_all()\n        left =",
+        new="        left =",
     ),
     Mutant(
         property="P2",
-        what="the same, seen by the secrets that were ever made",
+        what="a binding that no status tells of yet is made anew",
         file=f"{_CONTROL}/next_binding.py",
-        old="keyring.rotation_due(case.endpoint, before.rotated)",
-        new="keyring.rotation_due(case.endpoint, rotation_seen_in_status(case))",
-        tried=("--only", "rotate"),
+        old="    if before is None:\n        return (recovered_keys",
+        new='    if before is None or "bindingDigest" not in (observed.manifest.get("status") or {}):\n'
+        "        return (recovered_keys",
     ),
     Mutant(
         property="P3",
@@ -214,6 +213,11 @@ MUTANTS: tuple[Mutant, ...] = (
 )
 
 
+def row(mutant: Mutant) -> str:
+    """Return the row of DESIGN's table that tells of a mistake."""
+    return f"| {mutant.property} | {mutant.what} | `{' '.join((mutant.property, *mutant.tried))}` |"
+
+
 def main(wanted: list[str]) -> int:
     """Try the mutants of some properties, or all."""
     missed = 0
@@ -241,7 +245,7 @@ def tried(mutant: Mutant) -> tuple[bool, str]:
             raise SystemExit(f"{mutant.property}: {mutant.file} no longer holds: {mutant.old}")
         file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
         environment = {**os.environ, "PYTHONPATH": f"{copy / 'operator'}{os.pathsep}{copy}"}
-        command = [sys.executable, "-m", "tests.faults", mutant.property, *mutant.tried]
+        command = [sys.executable, "-m", "tests.faults", mutant.property, *mutant.tried, "--first"]
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     failures = [line for line in done.stdout.splitlines() if line.startswith(f"FAILED {mutant.property}")]
     return done.returncode == 1 and bool(failures), failures[0][:200] if failures else done.stderr[-300:]
