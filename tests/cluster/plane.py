@@ -37,11 +37,15 @@ HOST, GATEWAY_HOST, BARE_HOST, FOREIGN_HOST = (
     f"{name}.example.com" for name in ("hooks", "gateway", "bare", "somebody-elses")
 )
 
-# A pod's receiver never calls its own host; here the targets are on it. Everything else is the command line as shipped.
+# A pod's receiver calls neither its own host nor the API server's; here the targets are on both. Everything else is the
+# command line as shipped.
 _RECEIVER = """
 import sys
 from functools import partial
 from hookgate.cli import main, receiver
+from hookgate.receiver import kube_server
+async def nowhere(*_): pass
+kube_server.keep_out = nowhere
 receiver.ReceiverSettings = partial(receiver.ReceiverSettings, loopback_targets=True)
 sys.exit(main.main())
 """
