@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.gateway import Gateway, accept
 from tests.cluster.history import History
 from tests.cluster.processes import Server, Watchdog, free_port, wait_until
 from tests.cluster.rest import Rest
@@ -106,7 +107,7 @@ class Program(Server):
 class Plane:
     """A whole installation. ``configuration`` is hookgate.yaml as tests find it; ``configure`` changes it.
 
-    ``history`` has every version of every endpoint, a little after it was written.
+    ``history`` has every version of every endpoint, a little after it was written. ``gateway`` accepts every route.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class Plane:
         self.config_file = folder / "hookgate.yaml"
         self.admin = Rest(cluster.url, str(cluster.ca_file), cluster.admin_token, keep=True)
         self.history = History(Rest(cluster.url, str(cluster.ca_file), cluster.admin_token))
+        self.gateway = Gateway(Rest(cluster.url, str(cluster.ca_file), cluster.admin_token, keep=True), SYSTEM)
         self._watchdog = Watchdog()
         self._audit_log = cluster.folder / "audit.log"
         self.configure(configuration)
@@ -189,6 +191,7 @@ class Plane:
     def stop(self) -> None:
         """End both."""
         self.history.stop()
+        self.gateway.stop()
         self.admin.close()
         for program in (self.operator, self.receiver):
             program.stop(kill=True)
@@ -196,6 +199,7 @@ class Plane:
 
     def restore(self) -> None:
         """Undo what a test did to processes and configuration."""
+        self.gateway.says = accept
         self.cluster.restore()
         self.configure(self.configuration)
         self.start()

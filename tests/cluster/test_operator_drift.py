@@ -126,28 +126,7 @@ def test_a_gateway_host_gets_an_httproute(team: Team) -> None:
     assert route["spec"]["hostnames"] == [GATEWAY_HOST] == [url.netloc]
     assert rule["matches"][0]["path"] == {"type": "Exact", "value": url.path}
     assert (ref["name"], ref["namespace"]) == ("public", "gateways")
-    assert condition(endpoint, "Exposed")["status"] == "Unknown"
-
-
-def test_what_a_gateway_says_of_its_route_is_told_in_the_status(team: Team) -> None:
-    """Its refusal makes the endpoint not Ready, its acceptance Exposed."""
-    endpoint = team.created("push", exposure={"host": GATEWAY_HOST})
-    gateway_says(team, endpoint, "False", "NotAllowedByListeners")
-    team.until("push", "Ready", "False", "NotAllowedByListeners")
-    gateway_says(team, endpoint, "True", "Accepted")
-    assert condition(team.ready("push", "Active"), "Exposed")["status"] == "True"
-
-
-def gateway_says(team: Team, endpoint: Object, status: str, reason: str) -> None:
-    """Write a HTTPRoute's status as a gateway's controller does."""
-    told = {"type": "Accepted", "status": status, "reason": reason, "message": "", "observedGeneration": 1}
-    parent = {
-        "parentRef": {"name": "public", "namespace": "gateways"},
-        "controllerName": "example.com/gateway",
-        "conditions": [{**told, "lastTransitionTime": "2026-01-01T00:00:00Z"}],
-    }
-    path = f"{route_name(endpoint)}/status"
-    team.plane.admin.merge("HTTPRoute", SYSTEM, path, {"status": {"parents": [parent]}})
+    assert condition(endpoint, "Exposed")["status"] == "True"
 
 
 def test_a_host_that_is_exposed_by_others_gets_no_route(team: Team) -> None:

@@ -97,7 +97,8 @@ def refused_gateway(stage: Stage) -> None:
     host = "{name: hooks.example.com, exposure: gateway, namespaces: [team-a], parentRefs: [{name: public}]}"
     stage.configure(platform(host))
     active(stage)
-    said: dict[str, Any] = {"conditions": [{"type": "Accepted", "status": "False", "reason": "NotAllowedByListeners"}]}
+    refusal = {"type": "Accepted", "status": "False", "reason": "NotAllowedByListeners"}
+    said: dict[str, Any] = {"parentRef": {"name": "public"}, "conditions": [refusal]}
     stage.edit("HTTPRoute", stage.routes()[0]["metadata"]["name"], "hookgate-system", status={"parents": [said]})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -31,6 +32,11 @@ def gateway() -> Stage:
 def edit(stage: Stage, **members: Any) -> None:
     (route,) = stage.routes()
     stage.edit(route["kind"], route["metadata"]["name"], SYSTEM, **members)
+
+
+def message(stage: Stage) -> str:
+    """Return the message of the condition Exposed."""
+    return next(str(c["message"]) for c in stage.status()["conditions"] if c["type"] == "Exposed")
 
 
 def parent(accepted: str, resolved: str = "True", reason: str = "Accepted") -> dict[str, Any]:
@@ -178,9 +184,19 @@ def test_an_ingress_with_an_address_is_exposed(ingress: dict[str, Any], stage: S
     assert stage.says("Exposed") == "True Exposed"
 
 
-def test_a_gateway_that_has_said_nothing_does_not_block_readiness(gateway: Stage) -> None:
-    assert gateway.says("Exposed") == "Unknown GatewayPending"
-    assert gateway.ready() == "True Active"
+def test_a_route_that_no_gateway_has_accepted_is_not_ready_and_says_whose_word_is_missing(gateway: Stage) -> None:
+    assert gateway.says("Exposed") == "False GatewayPending"
+    assert gateway.ready() == "False GatewayPending"
+    assert gateway.says("Reconciling") == "True GatewayPending"
+    assert "Gateway hookgate-system/public" in message(gateway)
+
+
+def test_a_gateway_that_gives_a_route_up_makes_the_endpoint_not_ready(gateway: Stage) -> None:
+    edit(gateway, status={"parents": [parent("True")]})
+    gateway.settle()
+    edit(gateway, status={"parents": []})
+    gateway.settle()
+    assert gateway.ready() == "False GatewayPending"
 
 
 def test_a_route_that_the_gateway_accepts_is_exposed(gateway: Stage) -> None:
@@ -209,4 +225,109 @@ def test_one_of_two_gateways_is_not_enough() -> None:
     stage.settle()
     edit(stage, status={"parents": [parent("True")]})
     stage.settle()
-    assert stage.says("Exposed") == "Unknown GatewayPending"
+    assert stage.ready() == "False GatewayPending"
+    assert "Gateway hookgate-system/private" in message(stage)
+    assert "public" not in message(stage)
+
+
+def test_of_a_gateway_that_is_no_longer_asked_nothing_counts(gateway: Stage) -> None:
+    edit(gateway, status={"parents": [parent("True")]})
+    gateway.settle()
+    gateway.configure(platform(GATEWAY.replace("{name: public}", "{name: private}")))
+    gateway.settle()
+    assert gateway.ready() == "False GatewayPending"
+
+
+@pytest.mark.parametrize(
+    "other", [{"sectionName": "http"}, {"port": 80}, {"namespace": "gateways"}, {"kind": "Service"}]
+)
+def test_a_listener_s_word_is_not_another_s(other: dict[str, Any]) -> None:
+    ref = {"name": "public", "sectionName": "https", "port": 443}
+    stage = Stage(platform(GATEWAY.replace("{name: public}", json.dumps(ref))))
+    stage.declare()
+    stage.settle()
+    edit(stage, status={"parents": [{**parent("True"), "parentRef": {**ref, **other}}]})
+    stage.settle()
+    assert stage.ready() == "False GatewayPending"
+    edit(stage, status={"parents": [{**parent("True"), "parentRef": ref}]})
+    stage.settle()
+    assert stage.ready() == "True Active"
+
+
+def test_one_of_two_controllers_of_a_parent_may_accept_but_none_may_refuse(gateway: Stage) -> None:
+    silent = {**parent("Unknown"), "controllerName": "other"}
+    edit(gateway, status={"parents": [silent, parent("True")]})
+    gateway.settle()
+    assert gateway.ready() == "True Active"
+    edit(gateway, status={"parents": [parent("True"), {**parent("False", reason="Busy"), "controllerName": "other"}]})
+    gateway.settle()
+    assert gateway.ready() == "False Busy"
+
+
+def test_what_a_gateway_says_is_repeated_without_the_path(gateway: Stage) -> None:
+    path = f"/h/{gateway.binding().segment}"
+    said = parent("False", reason="Conflicted")
+    said["conditions"][0]["message"] = f"path {path} is\n taken by another route"
+    edit(gateway, status={"parents": [said]})
+    gateway.settle()
+    assert message(gateway) == (
+        "Gateway hookgate-system/public says Accepted=False, Conflicted: path /h/… is taken by another route"
+    )
+    assert gateway.world.events[-1] == ("Warning", "Conflicted")
+
+
+@pytest.mark.parametrize("reason", ["", "no reason", "-", None, 7])
+def test_a_reason_that_is_none_is_replaced(gateway: Stage, reason: Any) -> None:
+    said = parent("False")
+    said["conditions"][0]["reason"] = reason
+    edit(gateway, status={"parents": [said]})
+    gateway.settle()
+    assert gateway.ready() == "False Refused"
+
+
+def test_a_parent_is_handed_through_as_the_platform_wrote_it() -> None:
+    ref = {"group": "example.com", "kind": "Mesh", "namespace": "nets", "name": "a", "sectionName": "b", "port": 8443}
+    stage = Stage(platform(GATEWAY.replace("{name: public}", json.dumps(ref))))
+    stage.declare()
+    stage.settle()
+    assert stage.routes()[0]["spec"]["parentRefs"] == [ref]
+
+
+# What classes there are -----------------------------------------------------------------------------------------------
+
+CLASSED = OFFER.replace("exposure: ingress", "exposure: ingress, className: nginx")
+
+
+def exposed_with(config: str, classes: dict[str, bool] | None) -> Stage:
+    """Return an endpoint in a cluster with these classes of Ingress."""
+    stage = Stage(platform(config))
+    stage.world.classes = classes
+    stage.declare()
+    stage.settle()
+    return stage
+
+
+def test_a_class_that_does_not_exist_makes_the_endpoint_not_ready_and_the_others_are_named() -> None:
+    stage = exposed_with(CLASSED, {"traefik": False, "contour": True})
+    assert stage.says("Exposed") == "False IngressClassNotFound"
+    assert stage.ready() == "False IngressClassNotFound"
+    assert "no IngressClass nginx; there are: contour, traefik" in message(stage)
+
+
+@pytest.mark.parametrize("classes", [{"nginx": False, "contour": True}, {}, None])
+def test_a_class_that_exists_or_cannot_be_judged_does_not_block_readiness(classes: dict[str, bool] | None) -> None:
+    stage = exposed_with(CLASSED, classes)
+    assert (stage.says("Exposed"), stage.ready()) == ("Unknown NoAddress", "True Active")
+
+
+def test_an_address_proves_that_somebody_looks_after_the_route() -> None:
+    stage = exposed_with(CLASSED, {"contour": True})
+    edit(stage, status={"loadBalancer": {"ingress": [{"hostname": "lb.example.com"}]}})
+    stage.settle()
+    assert stage.ready() == "True Active"
+
+
+def test_a_route_without_a_class_where_none_is_the_default_is_told() -> None:
+    stage = exposed_with(OFFER, {"contour": False})
+    assert (stage.says("Exposed"), stage.ready()) == ("Unknown NoIngressClass", "True Active")
+    assert exposed_with(OFFER, {"contour": True}).says("Exposed") == "Unknown NoAddress"

@@ -14,7 +14,7 @@ from typing import Any
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.objects import secret_data
 from hookgate.control.status import rfc3339
-from hookgate.control.values import Object, Served, Step, Verb
+from hookgate.control.values import Object, Routing, Served, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.endpoint import FINALIZER, LABEL_REFERABLE, LABEL_UID
 from tests.control.kstatus import violations
@@ -40,6 +40,7 @@ class World:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.hidden: set[Key] = set()
         self.outdated: dict[Key, Object] = {}
+        self.classes: dict[str, bool] | None = None
         self.forwards: dict[tuple[str, str], str] = {}
         self.story: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -139,6 +140,10 @@ class World:
             for r in self.of_kind("Ingress", "HTTPRoute")
             if (r["metadata"].get("labels") or {}).get(LABEL_UID) == uid and (sure or _key(r) not in self.hidden)
         )
+
+    @property
+    def routing(self) -> Routing:
+        return Routing(classes=self.classes)
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         return any(other != uid and path == segment for other, path in self._paths())

@@ -14,6 +14,7 @@ import yaml
 
 from tests.cluster import binaries
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.gateway import Gateway
 from tests.cluster.plane import installed
 from tests.cluster.processes import Watchdog, free_port
 from tests.cluster.rest import Rest
@@ -42,6 +43,7 @@ class Stand:
         self.public, self.private, self.health = free_port(), free_port(), 0
         self.config = folder / "hookgate.yaml"
         self.recorder = Recorder(cluster)
+        self._gateway = Gateway(Rest(cluster.url, str(cluster.ca_file), cluster.admin_token, keep=True), SYSTEM)
         self._kubeconfigs: dict[str, Path] = {}
         self.operator: Operator | None = None
         self.receiver: Operator | None = None
@@ -224,6 +226,7 @@ class Stand:
     def close(self) -> None:
         """End every process of ours."""
         self.recorder.stop()
+        self._gateway.stop()
         self.operators.close()
         self.watchdog.close()
 

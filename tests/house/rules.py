@@ -60,6 +60,7 @@ PURE = (
     "hookgate.control.checks*",
     "hookgate.control.decide*",
     "hookgate.control.deployment",
+    "hookgate.control.exposed",
     "hookgate.control.freeing",
     "hookgate.control.installation",
     "hookgate.control.keys",

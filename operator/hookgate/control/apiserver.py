@@ -24,7 +24,7 @@ from hookgate.control.objects import (
     uid_of,
 )
 from hookgate.control.population import Population
-from hookgate.control.values import Object, Step, Verb
+from hookgate.control.values import Object, Routing, Step, Verb
 from hookgate.kube import events
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import HTTPROUTES, INGRESSES, SECRETS, WEBHOOKENDPOINTS, Resource
@@ -34,6 +34,7 @@ from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE, LABEL_UI
 SELECT_BINDINGS = f"{LABEL_ROLE}={ROLE_BINDING}"
 SELECT_CONNECTIONS = f"{LABEL_ROLE}={ROLE_CONNECTION}"
 SELECT_ROUTES = f"{LABEL_ROLE}={ROLE_ROUTE}"
+ANNOTATION_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 SELECT_REFERABLE = f"{LABEL_REFERABLE}=true"
 
 
@@ -47,10 +48,15 @@ class Mirrors:
     services: Mirror
     ingresses: Mirror
     http_routes: Mirror | None
+    classes: Mirror
 
 
 def make_mirrors(population: Population, wake: Callable[[Request], None], *, gateway: bool) -> Mirrors:
     """Return empty mirrors that wake the endpoints which a changed object belongs to or is named by."""
+
+    def everybody(_: Object) -> None:
+        for request in population:
+            wake(request)
 
     def owner(obj: Object) -> None:
         uid = (meta(obj).get("labels") or {}).get("hookgate.dev/endpoint-uid")
@@ -76,6 +82,7 @@ def make_mirrors(population: Population, wake: Callable[[Request], None], *, gat
         services=Mirror(namers("Service")),
         ingresses=Mirror(owner),
         http_routes=Mirror(owner) if gateway else None,
+        classes=Mirror(everybody),
     )
 
 
@@ -190,6 +197,12 @@ class ApiServerCluster:
                 ours = (live,) if live else ()
             found.extend(ours)
         return tuple(found)
+
+    @property
+    def routing(self) -> Routing:
+        classes = self._mirrors.classes
+        known = {str(meta(c)["name"]): _is_default(c) for c in classes}
+        return Routing(classes=known if classes.filled else None)
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         others = (secret for secret in self._mirrors.bindings if meta(secret)["name"] != uid)
@@ -309,6 +322,10 @@ class ApiServerCluster:
             mirror.wrote(found)
         else:
             mirror.deleted(obj)
+
+
+def _is_default(ingress_class: Object) -> bool:
+    return (meta(ingress_class).get("annotations") or {}).get(ANNOTATION_DEFAULT_CLASS) == "true"
 
 
 def _role(obj: Object) -> str | None:

@@ -27,6 +27,7 @@ from hookgate.kube.reflector import Reflector
 from hookgate.kube.resources import (
     ENDPOINTSLICES,
     HTTPROUTES,
+    INGRESSCLASSES,
     INGRESSES,
     SECRETS,
     SERVICES,
@@ -59,6 +60,8 @@ class Caches:
         self._api = api
         self._resync_s = resync_s
         self._ours = list(self._made(mirrors, slices, place))
+        #: What the operator does without where it has no right to it.
+        self._spare = [self._reflector(INGRESSCLASSES, mirrors.classes, None, None)]
         self._tenants = {each: list(self._made_in(each, mirrors)) for each in namespaces or (None,)}
 
     def _made(self, mirrors: Mirrors, slices: Mirror, place: Place) -> Iterator[_Watched]:
@@ -90,25 +93,29 @@ class Caches:
     async def run(self) -> None:
         """List and watch until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _, reflector in (*self._ours, *chain.from_iterable(self._tenants.values())):
+            for _, reflector in self._everything():
                 group.create_task(reflector.run())
 
     async def filled(self, stop: asyncio.Event) -> bool:
         """Wait until every cache is full; False: stopped meanwhile. Raises `CannotRun` where rights are missing.
 
-        A single namespace in which they are missing is not waited for: see `know`.
+        A single namespace in which they are missing is not waited for: see `know`. Nor is what can be done without.
         """
-        groups = ((None, self._ours), *self._tenants.items())
-        ends = await asyncio.gather(*(_filled(watched, stop) for _, watched in groups), return_exceptions=True)
-        for (namespace, _), end in zip(groups, ends, strict=True):
-            if end is not None and not (namespace is not None and isinstance(end, CannotRun)):
+        needed = [self._ours, *(watched for namespace, watched in self._tenants.items() if namespace is None)]
+        others = [self._spare, *(watched for namespace, watched in self._tenants.items() if namespace is not None)]
+        groups = [*needed, *others]
+        ends = await asyncio.gather(*(_filled(watched, stop) for watched in groups), return_exceptions=True)
+        for place, end in enumerate(ends):
+            if end is not None and not (place >= len(needed) and isinstance(end, CannotRun)):
                 raise end
         return not stop.is_set()
 
     def still(self, now: float) -> float:
         """Return for how many seconds the stillest reflector has neither heard of the API server nor tried to."""
-        everything = (*self._ours, *chain.from_iterable(self._tenants.values()))
-        return max(now - reflector.last_turn for _, reflector in everything)
+        return max(now - reflector.last_turn for _, reflector in self._everything())
+
+    def _everything(self) -> Iterator[_Watched]:
+        return chain(self._ours, self._spare, *self._tenants.values())
 
     def know(self, namespace: str) -> bool:
         """Tell whether a namespace was ever seen whole. Before, "there is none" means nothing there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
-from hookgate.control.values import Object, Served, Step
+from hookgate.control.values import Object, Routing, Served, Step
 
 
 class Request(NamedTuple):
@@ -38,6 +38,10 @@ class Cluster(Protocol):
 
     system_namespace: str
     binding_namespace: str
+
+    @property
+    def routing(self) -> Routing:
+        """What endpoints share of the ways that lead to them."""
 
     def endpoint(self, request: Request) -> Object | None:
         """Return the endpoint as last seen."""

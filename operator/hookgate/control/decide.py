@@ -127,6 +127,7 @@ def _outcome(
         served=case.observed.served,
         host=case.host,
         route=next(iter(case.observed.routes), None),
+        classes=case.observed.routing.classes,
         header=case.header,
         secret_name=known if taken else case.endpoint.spec.secret_name,
         now=case.observed.now,

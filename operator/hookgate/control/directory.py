@@ -26,7 +26,7 @@ from hookgate.control.population import seniority, version_of
 from hookgate.control.preconditions import hold, hold_write, unwritten
 from hookgate.control.state import BINDINGS, ENDPOINTS, RETAINED, SECRETS, Record, StateFolder
 from hookgate.control.status import rfc3339
-from hookgate.control.values import Object, Step, Verb
+from hookgate.control.values import Object, Routing, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.endpoint import KIND, LABEL_REFERABLE, LABEL_UID
 
@@ -45,6 +45,7 @@ class DirectoryCluster:
     """
 
     system_namespace = "hookgate-system"
+    routing = Routing()
 
     def __init__(
         self,

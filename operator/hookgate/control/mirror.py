@@ -26,6 +26,7 @@ class Mirror:
         self._wake = wake
         self._objects: dict[Key, Object] = {}
         self._by_uid: dict[str, dict[Key, Object]] = {}
+        self.filled = False  # whether there ever was a complete list
         self._deleted: dict[str, str] = {}  # uids that we deleted and the watch has yet to tell of, with the namespace
 
     def get(self, namespace: str, name: str) -> Object | None:
@@ -64,6 +65,7 @@ class Mirror:
     def replace(self, objects: Sequence[Object], namespace: str | None = None) -> None:
         """Take a complete list, of one namespace or of all; what it lacks is gone, whatever was known before."""
         listed = {_key(obj): obj for obj in objects}
+        self.filled = True
         self._deleted = {uid: place for uid, place in self._deleted.items() if namespace not in (None, place)}
         for key in [k for k in self._objects if k not in listed and namespace in (None, k[0])]:
             gone = self._objects[key]

@@ -132,6 +132,7 @@ class Reconciler:
             service_base=cluster.service_base(namespace, names.service) if names.service else None,
             retained=await self._retained(manifest, connections),
             routes=await cluster.routes(uid, sure=sure),
+            routing=cluster.routing,
             served=served,
             elders=cluster.elders(manifest),
             # Looking through all bindings is for the rare case that one was lost.

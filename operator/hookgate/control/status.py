@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hookgate.config.platform import Exposure, Host
+from hookgate.control.exposed import Classes, route_state
 from hookgate.control.values import Finding, Object, Served
 from hookgate.model.binding import Binding
 from hookgate.model.conditions import Condition, ConditionType, Truth, merge
@@ -39,6 +40,7 @@ class Outcome:
     served: Served | None = None
     host: Host | None = None
     route: Object | None = None
+    classes: Classes = None
     header: str = ""
     secret_name: str | None = None
     replay: Object | None = None
@@ -156,34 +158,7 @@ def _exposed(outcome: Outcome) -> tuple[Truth, str, str]:
         return Truth.UNKNOWN, "NotManaged", "Routes of this host are not made by Hookgate."
     if outcome.route is None:
         return Truth.FALSE, "RoutePending", "The route is made once every receiver serves the endpoint."
-    if outcome.host.exposure is Exposure.INGRESS:
-        return _ingress_state(outcome.route)
-    return _gateway_state(outcome.route)
-
-
-def _ingress_state(route: Object) -> tuple[Truth, str, str]:
-    addresses = ((route.get("status") or {}).get("loadBalancer") or {}).get("ingress")
-    if addresses:
-        return Truth.TRUE, "Exposed", "The ingress controller gave the route an address."
-    return Truth.UNKNOWN, "NoAddress", "No ingress controller has given the route an address (some never do)."
-
-
-def _gateway_state(route: Object) -> tuple[Truth, str, str]:
-    """Sum up what the parents say: one refusal refuses, all must accept."""
-    wanted = len((route.get("spec") or {}).get("parentRefs") or ())
-    parents = (route.get("status") or {}).get("parents") or ()
-    accepted = 0
-    for parent in parents:
-        known = {c.get("type"): c for c in parent.get("conditions") or ()}
-        for kind in ("Accepted", "ResolvedRefs"):
-            found = known.get(kind)
-            if found is not None and found.get("status") == "False":
-                reason = str(found.get("reason") or "Refused")
-                return Truth.FALSE, reason, f"The gateway says {kind}=False: {reason}."
-        accepted += (known.get("Accepted") or {}).get("status") == "True"
-    if wanted and accepted >= wanted:
-        return Truth.TRUE, "Exposed", "The gateway accepted the route."
-    return Truth.UNKNOWN, "GatewayPending", "No gateway has said yet whether it accepts the route."
+    return route_state(outcome.route, outcome.classes)
 
 
 def _ready(outcome: Outcome, told: list[Condition]) -> tuple[Truth, str, str]:

@@ -70,6 +70,16 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Routing:
+    """What endpoints share of the ways that lead to them.
+
+    ``classes`` tells of each IngressClass whether it is the default; None: they cannot be seen.
+    """
+
+    classes: Mapping[str, bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything a decision may look at. ``now`` is in unix seconds.
 
@@ -103,6 +113,7 @@ class Observed:
     fresh: Fresh
     calls: CallReport | None = None
     key_sets: Mapping[KeySet, Published] = field(default_factory=lambda: MappingProxyType({}))
+    routing: Routing = field(default_factory=Routing)
     contested: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
