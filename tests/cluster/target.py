@@ -46,8 +46,9 @@ class Target:
                 """Say nothing."""
 
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        # Not where the API server is: receivers keep away from there, whatever the port.
+        self.url = f"http://127.0.0.2:{port}"
+        self._server = ThreadingHTTPServer(("127.0.0.2", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
