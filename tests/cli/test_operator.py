@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.cli.operator import namespaces, timing
+from hookgate.cli.local import namespaces
+from hookgate.cli.operator import timing
 from hookgate.kube.lease import Timing
 
 

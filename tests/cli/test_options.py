@@ -15,7 +15,7 @@ from tests.standalone.rig import SOURCE
 
 COMMANDS = (
     *("serve", "operator", "receiver", "get", "url", "secret", "providers", "activate", "deactivate", "deconfigure"),
-    *("rotate", "send", "uninstall", "status", "backup"),
+    *("rotate", "send", "uninstall", "status", "backup", "rbac"),
 )
 
 
@@ -36,6 +36,28 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([command, "--help"])
     assert ended.value.code == 0
     assert "exit codes:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["--namespaces", "a,b"], ["--stop-operator"]])
+def test_freeing_one_namespace_is_not_removing_an_installation(
+    more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The operator goes on for the others."""
+    assert main(["uninstall", "-n", "team-a", "--yes", *more]) == Exit.USAGE
+    assert "-n frees the endpoints of one namespace and nothing else" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(["--serviceaccount", "ci"], "write NAMESPACE:NAME"), (["--role", "Not A Name"], "--role: 'Not A Name'")],
+)
+def test_a_role_is_not_printed_for_what_is_misspelt(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any cluster is asked."""
+    assert main(["rbac", "push", *options]) == Exit.USAGE
+    captured = capsys.readouterr()
+    assert (captured.out, told in captured.err) == ("", True)
 
 
 def test_no_command_takes_a_secret_as_an_argument() -> None:

@@ -158,3 +158,14 @@ def forwards(texts: Iterable[str]) -> dict[tuple[str, str], str]:
             raise Stop(Exit.USAGE, f"--forward {service}: given twice; keep one")
         found[namespace, name] = url
     return found
+
+
+def namespaces(text: str | None) -> tuple[str, ...]:
+    """Read ``NS,NS``; None is the whole cluster, but nothing else is. Raises `Stop`."""
+    if text is None:
+        return ()
+    found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in found:
+        if grammar.SERVICE_NAME.fault(name):
+            raise Stop(Exit.USAGE, f"--namespaces: {name!r} is no namespace; write names such as team-a,team-b")
+    return found

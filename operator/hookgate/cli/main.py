@@ -78,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     _changing(commands)
     _send(commands)
     _running(commands)
+    _rights(commands)
     return top
 
 
@@ -177,6 +178,8 @@ def _running(commands: _Commands) -> None:
     uninstall = _add(commands, "uninstall", _run_uninstall, "free every endpoint of us, so that all can be deleted")
     uninstall.add_argument("--yes", action="store_true", help="do not ask")
     uninstall.add_argument("-n", "--namespace", metavar="NS", help="endpoints of this namespace only; default: all")
+    uninstall.add_argument("--namespaces", metavar="NS,NS", help="of an operator for these only, as it was told them")
+    uninstall.add_argument("--stop-operator", action="store_true", help="end it first: scale its Deployment to 0")
     _installation(uninstall)
     status = _add(commands, "status", _run_status, "show who leads, which receivers are ready, how endpoints are")
     _installation(status)
@@ -184,6 +187,19 @@ def _running(commands: _Commands) -> None:
     backup.add_argument("-o", "--output", metavar="FILE", help="a new file, for you alone; default: standard output")
     backup.add_argument("-n", "--namespace", metavar="NS", help="endpoints of this namespace only; default: all")
     _installation(backup)
+
+
+def _rights(commands: _Commands) -> None:
+    rbac = _add(
+        commands, "rbac", _run_rbac, "print a Role that may read the connection Secrets of these endpoints only"
+    )
+    rbac.add_argument("names", nargs="+", metavar="NAME")
+    rbac.add_argument("-n", "--namespace", default="default", metavar="NS", help="(%(default)s)")
+    rbac.add_argument("--role", default="hookgate-secrets", metavar="NAME", help="what to call it (%(default)s)")
+    for who, text in (("user", "NAME"), ("group", "NAME"), ("serviceaccount", "NS:NAME")):
+        rbac.add_argument(f"--{who}", action="append", default=[], metavar=text, help="bind it to this one, too")
+    rbac.add_argument("--kubeconfig", metavar="FILE", help="default: as kubectl has it")
+    rbac.add_argument("--context", metavar="NAME", help="of the kubeconfig")
 
 
 def _installation(command: argparse.ArgumentParser) -> None:
@@ -333,6 +349,12 @@ def _run_status(options: argparse.Namespace) -> int:
 
 def _run_backup(options: argparse.Namespace) -> int:
     from hookgate.cli.backup import run  # noqa: PLC0415 -- see the module
+
+    return run(options)
+
+
+def _run_rbac(options: argparse.Namespace) -> int:
+    from hookgate.cli.rbac import run  # noqa: PLC0415 -- see the module
 
     return run(options)
 

@@ -9,11 +9,10 @@ import os
 from pathlib import Path
 
 from hookgate.cli.exits import Exit, Stop
-from hookgate.cli.local import address
+from hookgate.cli.local import address, namespaces
 from hookgate.control.operator import Options, run_operator
 from hookgate.control.preflight import CannotRun, WrongInput
 from hookgate.kube.lease import Timing
-from hookgate.model import grammar
 
 #: Shorter leases would be lost to a slow answer, longer ones leave endpoints unattended, in seconds.
 SHORTEST_LEASE, LONGEST_LEASE = 3.0, 300.0
@@ -54,14 +53,3 @@ def timing(seconds: float) -> Timing | None:
         span = f"{SHORTEST_LEASE:.0f} to {LONGEST_LEASE:.0f} seconds"
         raise Stop(Exit.USAGE, f"--lease-duration: write {span}, or 0 where only one operator ever runs")
     return Timing(lease_s=seconds, renew_deadline_s=seconds * 2 / 3, retry_s=seconds * 2 / 15)
-
-
-def namespaces(text: str | None) -> tuple[str, ...]:
-    """Read ``NS,NS``; None is the whole cluster, but nothing else is. Raises `Stop`."""
-    if text is None:
-        return ()
-    found = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in found:
-        if grammar.SERVICE_NAME.fault(name):
-            raise Stop(Exit.USAGE, f"--namespaces: {name!r} is no namespace; write names such as team-a,team-b")
-    return found

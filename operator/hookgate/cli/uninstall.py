@@ -11,6 +11,8 @@ import time
 
 from hookgate.cli.cluster_place import open_api, told
 from hookgate.cli.exits import Exit, Stop
+from hookgate.cli.local import namespaces
+from hookgate.control.stopping import DEPLOYMENT, forget_lease, stop_operator
 from hookgate.control.uninstall import Freed, OperatorRuns, Scope, uninstall
 from hookgate.kube.api import WEBHOOKENDPOINTS
 
@@ -42,30 +44,46 @@ def run(options: argparse.Namespace) -> int:
 
 
 async def _run(options: argparse.Namespace) -> Freed:
-    scope = Scope(
-        system_namespace=options.system_namespace,
-        binding_namespace=options.bindings_namespace,
-        namespace=options.namespace,
-    )
+    scope = _scope(options)
     async with open_api(kubeconfig=options.kubeconfig, context=options.context) as api:
+        endpoints = 0
         with told(WEBHOOKENDPOINTS):
-            found, _ = await api.list(WEBHOOKENDPOINTS, options.namespace)
-        _confirm(options, len(found))
+            for namespace in scope.namespaces or (None,):
+                endpoints += len((await api.list(WEBHOOKENDPOINTS, namespace))[0])
+        _confirm(options, scope, endpoints)
         identity = f"hookgate-uninstall-{socket.gethostname()}_{os.urandom(6).hex()}"
         try:
             with told():
-                return await uninstall(api, scope, identity=identity, now=time.time)
+                if scope.patient and not await stop_operator(api, scope.system_namespace):
+                    print(f"there is no Deployment {DEPLOYMENT} in {scope.system_namespace} to stop", file=sys.stderr)
+                freed = await uninstall(api, scope, identity=identity, now=time.time)
+                if scope.patient:
+                    await forget_lease(api, scope.system_namespace)
+                return freed
         except OperatorRuns as error:
             raise Stop(
                 Exit.REFUSED,
-                f"an operator runs ({error}) and would undo it; end it first: kubectl scale deployment "
-                f"hookgate-operator -n {options.system_namespace} --replicas 0",
+                f"an operator runs ({error}) and would undo it; add --stop-operator, or end it first: kubectl scale "
+                f"deployment {DEPLOYMENT} -n {options.system_namespace} --replicas 0",
             ) from None
 
 
-def _confirm(options: argparse.Namespace, endpoints: int) -> None:
+def _scope(options: argparse.Namespace) -> Scope:
+    """Return what the options name. Raises `Stop` where they contradict each other."""
+    if options.namespace and (options.namespaces or options.stop_operator):
+        raise Stop(Exit.USAGE, "-n frees the endpoints of one namespace and nothing else: leave the other options out")
+    return Scope(
+        system_namespace=options.system_namespace,
+        binding_namespace=options.bindings_namespace,
+        namespaces=(options.namespace,) if options.namespace else namespaces(options.namespaces),
+        installation=not options.namespace,
+        patient=options.stop_operator,
+    )
+
+
+def _confirm(options: argparse.Namespace, scope: Scope, endpoints: int) -> None:
     """Ask before anything becomes unreachable. Raises `Stop` for any other answer than yes."""
-    where = f"in {options.namespace}" if options.namespace else "in the whole cluster"
+    where = f"in {', '.join(scope.namespaces)}" if scope.namespaces else "in the whole cluster"
     consequence = f"{_count(endpoints, 'endpoint')} {where} will answer no call any more"
     if options.yes:
         return

@@ -52,11 +52,17 @@ class OperatorRuns(Exception):  # noqa: N818 -- what it says
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What to free: all endpoints, or those of ``namespace``."""
+    """What to free: all endpoints, or those of ``namespaces``.
+
+    ``installation``: what was made for it goes as well, receivers and leftovers. ``patient``: an operator that is
+    still there has been told to end.
+    """
 
     system_namespace: str
     binding_namespace: str
-    namespace: str | None
+    namespaces: tuple[str, ...] = ()
+    installation: bool = True
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,7 @@ async def uninstall(api: Api, scope: Scope, *, identity: str, now: Callable[[], 
     if await api.get(NAMESPACES, scope.system_namespace) is None:
         return await _free(api, scope, now)  # nowhere to have a Lease, and nowhere for an operator to run
     elector = Elector(api, namespace=scope.system_namespace, name=LEASE, identity=identity)
-    await _acquire(api, elector, scope.system_namespace, identity)
+    await _acquire(api, elector, scope, identity)
     result: list[Freed] = []
 
     async def work() -> None:
@@ -101,17 +107,21 @@ async def uninstall(api: Api, scope: Scope, *, identity: str, now: Callable[[], 
     return result[0]
 
 
-async def _acquire(api: Api, elector: Elector, namespace: str, identity: str) -> None:
-    """Wait for the Lease of an operator that has ended. Raises `OperatorRuns` as soon as somebody renews it."""
+async def _acquire(api: Api, elector: Elector, scope: Scope, identity: str) -> None:
+    """Wait for the Lease of an operator that has ended.
+
+    Raises `OperatorRuns` as soon as somebody renews it, or with patience, when somebody still does after a while.
+    """
     leading = asyncio.create_task(elector.acquire())
     loop = asyncio.get_running_loop()
     end = loop.time() + PATIENCE
     try:
-        before = await _record(api, namespace)
+        before = await _record(api, scope.system_namespace)
         while not leading.done():
             await asyncio.wait((leading,), timeout=_INTERVAL)
-            now = await _record(api, namespace)
-            if now[0] != identity and (now != before or loop.time() > end):
+            now = await _record(api, scope.system_namespace)
+            renewed = now != before and not scope.patient
+            if now[0] != identity and (renewed or loop.time() > end):
                 raise OperatorRuns(now[0])
         leading.result()
     finally:
@@ -148,8 +158,8 @@ async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
             raise changed
         await asyncio.sleep(_INTERVAL)
     swept, receivers, refused = 0, 0, tuple[str, ...]()
-    if scope.namespace is None:
-        swept = await _sweep(api, seen)
+    if scope.installation:
+        swept = await _sweep(api, scope, seen)
         receivers, refused = await remove_receivers(api, scope.system_namespace)
     left, _ = await api.list(SECRETS, scope.binding_namespace, labels=LABEL_UID)
     names = tuple(sorted(str(meta(secret)["name"]) for secret in left))
@@ -184,8 +194,11 @@ async def remove_receivers(api: Api, namespace: str) -> tuple[int, tuple[str, ..
 async def _see(api: Api, scope: Scope) -> _Seen:
     bindings, _ = await api.list(SECRETS, scope.binding_namespace, labels=SELECT_BINDINGS)
     routes = await _routes(api, scope.system_namespace)
-    connections, _ = await api.list(SECRETS, scope.namespace, labels=SELECT_CONNECTIONS)
-    endpoints, _ = await api.list(WEBHOOKENDPOINTS, scope.namespace)
+    connections: list[Object] = []
+    endpoints: list[Object] = []
+    for namespace in scope.namespaces or (None,):
+        connections += (await api.list(SECRETS, namespace, labels=SELECT_CONNECTIONS))[0]
+        endpoints += (await api.list(WEBHOOKENDPOINTS, namespace))[0]
     held = {str(meta(secret)["name"]): secret for secret in bindings}
     return _Seen(bindings=held, routes=routes, connections=connections, endpoints=endpoints)
 
@@ -210,10 +223,10 @@ async def _has_no_namespace(api: Api, manifest: Object) -> bool:
     return await api.get(NAMESPACES, str(meta(manifest)["namespace"])) is None
 
 
-async def _sweep(api: Api, seen: _Seen) -> int:
+async def _sweep(api: Api, scope: Scope, seen: _Seen) -> int:
     """Take away what belongs to no endpoint; return how many objects that were."""
     living = {uid_of(manifest) for manifest in seen.endpoints}
-    left = orphans(seen.bindings.values(), seen.routes, living, None)
+    left = orphans(seen.bindings.values(), seen.routes, living, scope.namespaces or None)
     for step in left:
         await _execute(api, step)
     return len(left)
