@@ -1,6 +1,6 @@
 """Bring what the chart shares with the rest of the repository up to date: `make chart`; with --check, say what is not.
 
-Helm packs only what is below the chart's own folder. So the CustomResourceDefinition and the roles lie there as copies,
+Helm packs only what is below the folder of the chart. So the definition, the roles and the alerts lie there as copies,
 and values.schema.json has the schema of hookgate.yaml inside. Standard library and PyYAML only.
 """
 
@@ -23,6 +23,8 @@ COPIED = (
     MANIFESTS / "base" / "rbac-receiver.yaml",
     MANIFESTS / "base" / "rbac-users.yaml",
     MANIFESTS / "namespaced" / "finalizers.yaml",
+    MANIFESTS / "components" / "prometheus" / "monitors.yaml",
+    MANIFESTS / "components" / "prometheus" / "rules.yaml",
 )
 SCHEMA = CHART / "values.schema.json"
 _CONFIGURATION = ROOT / "operator" / "hookgate" / "config" / "schema.yaml"

@@ -100,6 +100,7 @@ FAMILIES: Mapping[str, Family] = {
         programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
         variables={},
     ),
+    "promrules": Family(folder="promrules", version="v0.316.0", programs={"promrules": "."}, variables={}),
 }
 """To add one: a folder with go.mod, go.sum and tools.go under MODULES, and a line here."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hookgate.config.load import default_config
 from hookgate.config.platform import ManagedReceivers
 from hookgate.control.deployment import receiver_objects
 from tests.cluster.cluster import Cluster
-from tests.manifests.render import BASE, ROOT, Object, find, of_kind, pod_templates, render
+from tests.cluster.definitions import definitions
+from tests.manifests.render import BASE, COMPONENTS, ROOT, Object, find, overlay, pod_templates, render
 
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
@@ -61,6 +63,35 @@ def test_the_server_takes_every_object_without_a_warning(
     """No unknown field, no deprecated version, no Pod Security warning."""
     control_plane.kubectl("label", "namespace", namespace, RESTRICTED)
     assert try_out(control_plane, [at_home_in(namespace, obj) for obj in base]) == ""
+
+
+@pytest.mark.parametrize(
+    ("variant", "needs"),
+    [("gateway-api", None), ("cert-manager", "cert-manager"), ("namespaced", None)],
+)
+def test_the_server_takes_every_variant_without_a_warning(
+    control_plane: Cluster, gateway_crds: list[str], namespace: str, variant: str, needs: str | None
+) -> None:
+    """With the definitions of the projects that it builds on, as these projects ship them."""
+    if needs:
+        control_plane.install_crds(definitions(needs) / "cert-manager.io_certificates.yaml")
+    control_plane.kubectl("label", "namespace", namespace, RESTRICTED)
+    objects = render(ROOT / "manifests" / variant)
+    assert try_out(control_plane, [at_home_in(namespace, obj) for obj in objects]) == ""
+
+
+def test_the_server_takes_both_components_without_a_warning(
+    control_plane: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    """NetworkPolicies, and what the Prometheus operator reads."""
+    folder = definitions("prometheus-operator")
+    names = ("servicemonitors", "prometheusrules")
+    control_plane.install_crds(*(folder / f"monitoring.coreos.com_{name}.yaml" for name in names))
+    control_plane.kubectl("label", "namespace", namespace, RESTRICTED)
+    components = [COMPONENTS / name for name in ("network-policies", "prometheus")]
+    objects = overlay(tmp_path, components=components)
+    assert {"NetworkPolicy", "ServiceMonitor", "PrometheusRule"} <= {obj["kind"] for obj in objects}
+    assert try_out(control_plane, [at_home_in(namespace, obj) for obj in objects]) == ""
 
 
 def test_every_pod_runs_where_restricted_is_enforced(
@@ -116,7 +147,7 @@ def test_the_receivers_rights_end_at_listing_and_watching_the_bindings(
 def test_the_roles_for_people_show_no_secret(control_plane: Cluster, namespace: str, base: list[Object]) -> None:
     """Working with endpoints and reading their secrets are two rights."""
     control_plane.install_crds(ROOT / "crds")
-    for role in (r for r in of_kind(base, "ClusterRole") if r["metadata"]["name"] != "hookgate-operator"):
+    for role in (find(base, "ClusterRole", each) for each in ("hookgate-edit", "hookgate-view")):
         name = role["metadata"]["name"]
         local = {**role, "kind": "Role", "metadata": {"name": name, "namespace": namespace}}
         binding = {

@@ -47,20 +47,21 @@ def helm(*arguments: str | Path, kubeconfig: Path | None = None) -> subprocess.C
 
 def template(values: dict[str, Any] | None = None, *, namespace: str = SYSTEM, chart: Path = CHART) -> list[Object]:
     """Every object that the chart yields for these values, hooks included."""
-    done = _template(values, namespace, chart)
+    done = _template(json.dumps(values or {}), namespace, chart)
     assert done.returncode == 0, done.stderr
     return documents(done.stdout)
 
 
 def refusal(values: dict[str, Any]) -> str:
     """What helm says against these values."""
-    done = _template(values, SYSTEM, CHART)
+    done = _template(json.dumps(values), SYSTEM, CHART)
     assert done.returncode != 0, "these values were taken"
     return done.stderr
 
 
-def _template(values: dict[str, Any] | None, namespace: str, chart: Path) -> subprocess.CompletedProcess[str]:
-    return helm("template", "hookgate", chart, "--namespace", namespace, *as_options(values or {}))
+@cache
+def _template(values: str, namespace: str, chart: Path) -> subprocess.CompletedProcess[str]:
+    return helm("template", "hookgate", chart, "--namespace", namespace, *as_options(json.loads(values)))
 
 
 def as_options(values: dict[str, Any]) -> list[str]:

@@ -20,17 +20,19 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/*
 Objects of a file that the kustomize base has as well, in the namespaces of this release. Takes the whole of everything
-as `root`, the `file`, and the `kinds` to take from it.
+as `root`, the `file`, the `kinds` to take from it, and perhaps more `labels`.
 */}}
 {{- define "hookgate.shared" -}}
 {{- $root := .root }}
 {{- $kinds := .kinds }}
+{{- $more := .labels | default dict }}
 {{- $text := $root.Files.Get .file | replace "hookgate-bindings" $root.Values.bindings.namespace }}
 {{- $text = $text | replace "namespace: hookgate-system" (printf "namespace: %s" $root.Release.Namespace) }}
+{{- $text = $text | replace "interval: 30s" (printf "interval: %s" $root.Values.prometheus.servicemonitor.interval) }}
 {{- range splitList "\n---\n" $text }}
 {{- $object := fromYaml . }}
 {{- if has $object.kind $kinds }}
-{{- $labels := merge ($object.metadata.labels | default dict) (include "hookgate.labels" $root | fromYaml) }}
+{{- $labels := merge (deepCopy $more) ($object.metadata.labels | default dict) (include "hookgate.labels" $root | fromYaml) }}
 {{- if and $root.Values.global.rbac.aggregateClusterRoles (eq $object.metadata.name "hookgate-edit") }}
 {{- $_ := set $labels "rbac.authorization.k8s.io/aggregate-to-edit" "true" }}
 {{- else if and $root.Values.global.rbac.aggregateClusterRoles (eq $object.metadata.name "hookgate-view") }}
