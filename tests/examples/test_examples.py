@@ -31,7 +31,7 @@ def folders() -> list[str]:
 
 def test_every_example_is_tested() -> None:
     """And is told of in the list."""
-    assert folders() == sorted([*(folder for folder, _ in SERVED), "platform"])
+    assert folders() == sorted([*(folder for folder, _ in SERVED), "platform", "gitops"])
     listed = (EXAMPLES / "README.md").read_text()
     assert [name for name in folders() if f"`{name}/`" not in listed] == []
 
