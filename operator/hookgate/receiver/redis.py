@@ -235,10 +235,10 @@ class RedisStore:
             raise
         return link
 
-    async def _greet(self, link: _Link, secret: dict[str, bytes]) -> None:
-        if "password" in secret:
-            user = (secret["username"],) if secret.get("username") else ()
-            await link.answer(b"AUTH", *user, secret["password"])
+    async def _greet(self, link: _Link, login: dict[str, bytes]) -> None:
+        if "password" in login:
+            user = (login["username"],) if login.get("username") else ()
+            await link.answer(b"AUTH", *user, login["password"])
         hello = await link.answer(b"HELLO", b"2")
         told = dict(zip(hello[::2], hello[1::2], strict=False))
         if int(told.get(b"version", b"0").split(b".")[0]) < _OLDEST:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hookgate.scheme.descriptor import Descriptor, FormatKind, Origin, SchemeType
-from hookgate.scheme.inputs import Inputs, Slots, compile_reader
+from hookgate.scheme.inputs import Declared, Inputs, compile_reader
 from hookgate.scheme.request import Reason
 
 #: Items in one list; a sender that rotates keys sends two or three.
@@ -23,14 +23,14 @@ Carried = tuple[tuple[bytes, ...], bytes | None]
 Splitter = Callable[[bytes], Carried | Reason]
 
 
-def compile_credentials(descriptor: Descriptor, slots: Slots) -> Callable[[Inputs], Carried | Reason]:
+def compile_credentials(descriptor: Descriptor, declared: Declared) -> Callable[[Inputs], Carried | Reason]:
     """Return the function that finds a request's credentials, or says why there are none to try."""
     source = descriptor.source
     assert source is not None, "the grammar gives every credential a place"
     split = _compile_format(descriptor)
     if source.origin in (Origin.ANY_HEADER, Origin.NUMBERED):
-        return _several(tuple(slots.of(name) for name in source.headers), split)
-    read = compile_reader(source, slots)
+        return _several(tuple(declared.of(name) for name in source.headers), split)
+    read = compile_reader(source, declared)
 
     def one(inputs: Inputs) -> Carried | Reason:
         value = read(inputs)
@@ -41,11 +41,11 @@ def compile_credentials(descriptor: Descriptor, slots: Slots) -> Callable[[Input
     return one
 
 
-def _several(slots: tuple[int, ...], split: Splitter) -> Callable[[Inputs], Carried | Reason]:
+def _several(names: tuple[bytes, ...], split: Splitter) -> Callable[[Inputs], Carried | Reason]:
     def several(inputs: Inputs) -> Carried | Reason:
         values: list[bytes] = []
-        for slot in slots:
-            value = inputs.found[slot]
+        for name in names:
+            value = inputs.found.get(name)
             if value is not None:
                 carried = split(value)
                 if isinstance(carried, Reason):

@@ -29,7 +29,7 @@ from hookgate.scheme.descriptor import (
 )
 from hookgate.scheme.encodings import ENCODERS
 from hookgate.scheme.grammar import parse
-from hookgate.scheme.inputs import Inputs, Reader, Slots, compile_reader
+from hookgate.scheme.inputs import Declared, Inputs, Reader, compile_reader
 from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.request import Reason, Request, Verdict
@@ -86,7 +86,7 @@ class _Compiled:
 
     rule: HandshakeRule
     key_ids: frozenset[str] | None
-    slots: Slots
+    declared: Declared
     answer: _Rule
 
     def open_to(self, verdict: Verdict | None) -> bool:
@@ -120,7 +120,7 @@ class Handshake:
         for each in self._rules.get(request.method, ()):
             if not each.open_to(verdict):
                 continue
-            found = each.slots.find(request.headers)
+            found = each.declared.find(request.headers)
             if found is None:
                 continue  # a header that stands twice is no question that could be answered
             key_id = verdict.key_id if verdict is not None and verdict.accepted else None
@@ -145,8 +145,8 @@ def compile_handshake(document: Mapping[str, Any], keys: Sequence[Key]) -> Hands
         own = keys if len(found) == 1 else [key for key in keys if key.option == option]
         ids = None if len(found) == 1 else frozenset(key.id for key in own)
         for rule in told.handshake:
-            slots, answer = _compile(rule, descriptor, own)
-            rules.append(_Compiled(rule=rule, key_ids=ids, slots=slots, answer=answer))
+            declared, answer = _compile(rule, descriptor, own)
+            rules.append(_Compiled(rule=rule, key_ids=ids, declared=declared, answer=answer))
     return Handshake(rules) if rules else None
 
 
@@ -172,12 +172,12 @@ def verify_token(secret: bytes) -> str:
     return hmac.new(secret, _TOKEN_PURPOSE, "sha3_256").hexdigest()[:_TOKEN_LENGTH]
 
 
-def _compile(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key]) -> tuple[Slots, _Rule]:
-    slots = Slots()
-    holds = [_condition(each, slots) for each in rule.when]
-    read = None if rule.value is None else compile_reader(rule.value, slots)
-    trusted = _token(rule.verify_token, keys, slots)
-    reply = _reply(rule, descriptor, keys, slots)
+def _compile(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key]) -> tuple[Declared, _Rule]:
+    declared = Declared()
+    holds = [_condition(each, declared) for each in rule.when]
+    read = None if rule.value is None else compile_reader(rule.value, declared)
+    trusted = _token(rule.verify_token, keys, declared)
+    reply = _reply(rule, descriptor, keys, declared)
 
     def answer(inputs: Inputs, now: float, key_id: str | None) -> Outcome:
         if len(inputs.body) > MAX_BODY or not all(hold(inputs) for hold in holds):
@@ -190,21 +190,21 @@ def _compile(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[
             return objection
         return reply(inputs, value, now, key_id) if isinstance(value, bytes) else Objection.MALFORMED
 
-    return slots, answer
+    return declared, answer
 
 
-def _condition(condition: Condition, slots: Slots) -> Callable[[Inputs], bool]:
-    read = compile_reader(condition.place, slots)
+def _condition(condition: Condition, declared: Declared) -> Callable[[Inputs], bool]:
+    read = compile_reader(condition.place, declared)
     if condition.equals is None:
         return lambda inputs: isinstance(read(inputs), bytes)
     word = condition.equals.encode()
     return lambda inputs: read(inputs) == word
 
 
-def _token(place: Place | None, keys: Sequence[Key], slots: Slots) -> Callable[[Inputs, float], Objection | None]:
+def _token(place: Place | None, keys: Sequence[Key], declared: Declared) -> Callable[[Inputs, float], Objection | None]:
     if place is None:
         return lambda _inputs, _now: None
-    read: Reader = compile_reader(place, slots)
+    read: Reader = compile_reader(place, declared)
     tokens = [(key, verify_token(key.value.reveal()).encode()) for key in keys if key.value.reveal().strip()]
 
     def trusted(inputs: Inputs, now: float) -> Objection | None:
@@ -221,7 +221,7 @@ def _token(place: Place | None, keys: Sequence[Key], slots: Slots) -> Callable[[
 _Reply = Callable[[Inputs, bytes, float, str | None], Outcome]
 
 
-def _reply(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key], slots: Slots) -> _Reply:
+def _reply(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Key], declared: Declared) -> _Reply:
     answer = rule.answer
     match answer.kind:
         case AnswerKind.EMPTY:
@@ -233,7 +233,7 @@ def _reply(rule: HandshakeRule, descriptor: Descriptor | None, keys: Sequence[Ke
             name = answer.header.encode()
             return lambda _inputs, value, _now, _key_id: _header(name, value)
         case AnswerKind.WEBHOOK_ORIGIN:
-            return _webhook_origin(rule, slots)
+            return _webhook_origin(rule, declared)
         case AnswerKind.JSON:
             sign = None if rule.hmac is None or descriptor is None else _signer(rule.hmac, descriptor, keys)
             return lambda _inputs, value, now, key_id: _json(answer, value, sign, now, key_id)
@@ -285,9 +285,9 @@ def _signer(rule: HmacRule, descriptor: Descriptor, keys: Sequence[Key]) -> _Sig
     return sign
 
 
-def _webhook_origin(rule: HandshakeRule, slots: Slots) -> _Reply:
+def _webhook_origin(rule: HandshakeRule, declared: Declared) -> _Reply:
     """CloudEvents' abuse protection (HTTP 1.1 Web Hooks, 4). A callback that the sender offers is never called."""
-    read = compile_reader(_REQUEST_ORIGIN, slots)
+    read = compile_reader(_REQUEST_ORIGIN, declared)
     listed = {origin.encode() for origin in rule.answer.origins}
     rate = (b"webhook-allowed-rate", rule.answer.rate.encode())
 

@@ -17,57 +17,53 @@ _UNREAD: Final = object()
 #: Names and types beyond this length are not passed on.
 MAX_NOTE: Final = 256
 
+CONTENT_TYPE: Final = b"content-type"
 _FORM_TYPE: Final = b"application/x-www-form-urlencoded"
 
 
-class Slots:
-    """The headers that one descriptor reads, numbered, so that a request's headers are walked once.
+class Declared:
+    """The headers that one descriptor reads: each may stand in a request once."""
 
-    Slot 0 belongs to what is not declared and is always None.
-    """
-
-    __slots__ = ("_by_name", "content_type")
+    __slots__ = ("_names",)
 
     def __init__(self) -> None:
-        self._by_name: dict[bytes, int] = {}
-        self.content_type = 0
+        self._names: set[bytes] = set()
 
-    def of(self, header: str) -> int:
-        """Return the slot of a header, the same for every use of the same name."""
-        return self._by_name.setdefault(header.lower().encode(), len(self._by_name) + 1)
+    def of(self, header: str) -> bytes:
+        """Declare a header; its name as requests have it."""
+        name = header.lower().encode()
+        self._names.add(name)
+        return name
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The lower-case names of all headers that have a slot."""
-        return tuple(name.decode() for name in self._by_name)
+        """The lower-case names of all of them."""
+        return tuple(name.decode() for name in self._names)
 
-    def read_content_type(self) -> None:
-        """Declare the content type: a form is only read from a body that does not claim to be something else."""
-        self.content_type = self.of("content-type")
+    def find(self, headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes] | None:
+        """Return a request's headers by name; None when a declared one occurs twice, since choosing would be a guess.
 
-    def find(self, headers: Sequence[tuple[bytes, bytes]]) -> list[bytes | None] | None:
-        """Return the values by slot; None when a declared header occurs twice, since choosing one would be a guess."""
-        by_name = self._by_name
-        found: list[bytes | None] = [None] * (len(by_name) + 1)
-        for name, value in headers:
-            if name in by_name:
-                slot = by_name[name]
-                if found[slot] is not None:
-                    return None
-                found[slot] = value
+        All of them, as making a dictionary of a whole list costs less than looking for some of its items.
+        """
+        found = dict(headers)
+        if len(found) < len(headers) and self._repeat(headers):
+            return None
         return found
+
+    def _repeat(self, headers: Sequence[tuple[bytes, bytes]]) -> bool:
+        read = [name for name, _ in headers if name in self._names]
+        return len(set(read)) < len(read)
 
 
 class Inputs:
-    """One request and its declared headers. Body and query are parsed at most once, when something asks."""
+    """One request and its headers by name. Body and query are parsed at most once, when something asks."""
 
-    __slots__ = ("_content_type", "_form", "_json", "_query", "body", "found", "request")
+    __slots__ = ("_form", "_json", "_query", "body", "found", "request")
 
-    def __init__(self, request: Request, found: list[bytes | None], content_type: int = 0) -> None:
+    def __init__(self, request: Request, found: dict[bytes, bytes]) -> None:
         self.request = request
         self.body = request.body
         self.found = found
-        self._content_type = found[content_type]
         self._json: Any = _UNREAD
         self._form: Any = _UNREAD
         self._query: Any = _UNREAD
@@ -81,7 +77,7 @@ class Inputs:
     def form(self) -> dict[bytes, list[bytes]] | None:
         """Return the body's form fields, None if it is no form or says that it is something else."""
         if self._form is _UNREAD:
-            claimed = self._content_type
+            claimed = self.found.get(CONTENT_TYPE)
             is_form = claimed is None or claimed.partition(b";")[0].strip().lower() == _FORM_TYPE
             self._form = read_form(self.request.body) if is_form else None
         return self._form  # type: ignore[no-any-return]
@@ -96,17 +92,17 @@ class Inputs:
 Reader = Callable[[Inputs], bytes | Reason | None]
 
 
-def compile_reader(place: Place, slots: Slots) -> Reader:
+def compile_reader(place: Place, declared: Declared) -> Reader:
     """Return the reader of a place in headers, body or query. Several headers and list items are read elsewhere."""
     match place.origin:
         case Origin.HEADER:
-            slot = slots.of(place.name)
-            return lambda inputs: inputs.found[slot]
+            header = declared.of(place.name)
+            return lambda inputs: inputs.found.get(header)
         case Origin.JSON:
             path = tuple(place.name.split("."))
             return lambda inputs: _json_text(inputs.json(), path)
         case Origin.FORM:
-            slots.read_content_type()
+            declared.of("content-type")
             name = place.name.encode()
             return lambda inputs: _single(inputs.form(), name)
         case Origin.QUERY:
@@ -116,20 +112,25 @@ def compile_reader(place: Place, slots: Slots) -> Reader:
             raise AssertionError(f"{place.origin} is not read by itself")
 
 
-def compile_note(place: Place | None, slots: Slots) -> Callable[[Inputs], str | None]:
+def compile_note(place: Place | None, declared: Declared) -> Callable[[Inputs], str | None]:
     """Return the reader of a delivery id or an event type: None where it is absent, too long or not printable text."""
     if place is None:
         return lambda _inputs: None
-    read = compile_reader(place, slots)
+    read = compile_reader(place, declared)
 
     def note(inputs: Inputs) -> str | None:
         value = read(inputs)
-        if not isinstance(value, bytes) or len(value) > MAX_NOTE:
-            return None
-        text = value.decode("utf-8", "replace")
-        return text if text and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else None
+        return as_note(value) if isinstance(value, bytes) else None
 
     return note
+
+
+def as_note(value: bytes) -> str | None:
+    """Return a value as the text that is passed on; None where it is empty, too long or not printable."""
+    if len(value) > MAX_NOTE:
+        return None
+    text = value.decode("utf-8", "replace")
+    return text if text and text.isprintable() and "\N{REPLACEMENT CHARACTER}" not in text else None
 
 
 def _json_text(document: Any, path: tuple[str, ...]) -> bytes | Reason | None:

@@ -31,7 +31,7 @@ from hookgate.scheme.body import AMBIGUOUS, Number, read_json
 from hookgate.scheme.descriptor import HandshakeRule, InvalidDescriptor, Place, SchemeType, SuccessResponse
 from hookgate.scheme.encodings import from_base64url
 from hookgate.scheme.grammar import COMMON, read_common, read_header, read_prefix
-from hookgate.scheme.inputs import Inputs, Slots, compile_note
+from hookgate.scheme.inputs import Declared, Inputs, compile_note
 from hookgate.scheme.keys import Unusable
 from hookgate.scheme.request import Reason, Request, Verdict
 from hookgate.scheme.where import headers_text, refusals
@@ -104,9 +104,9 @@ def compile_token_verifier(document: Mapping[str, Any], keys: Sequence[Key]) -> 
 
     Raises `InvalidDescriptor`. Key sets without a usable key are left out.
     """
-    rules, slots = parse_token_rules(document), Slots()
-    slot, prefix = slots.of(rules.header), rules.prefix.encode()
-    delivery, event = compile_note(rules.delivery_id, slots), compile_note(rules.event_type, slots)
+    rules, declared = parse_token_rules(document), Declared()
+    name, prefix = declared.of(rules.header), rules.prefix.encode()
+    delivery, event = compile_note(rules.delivery_id, declared), compile_note(rules.event_type, declared)
     refused = refusals(headers_text([rules.header]))
     usable = [(key, found) for key in keys if not isinstance(found := _usable(rules, key.value.reveal()), Unusable)]
 
@@ -114,10 +114,10 @@ def compile_token_verifier(document: Mapping[str, Any], keys: Sequence[Key]) -> 
         current = [entry for entry in usable if entry[0].valid_at(now)]
         if not current:
             return refused[Reason.NO_USABLE_KEY]
-        headers = slots.find(request.headers)
+        headers = declared.find(request.headers)
         if headers is None:
             return refused[Reason.DUPLICATE_CREDENTIAL]
-        value = headers[slot]
+        value = headers.get(name)
         if value is None:
             return refused[Reason.MISSING_CREDENTIAL]
         token = _without_prefix(value, prefix)

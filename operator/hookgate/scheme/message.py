@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 
 from hookgate.scheme.descriptor import Descriptor, Origin, Part, PartKind, Place
-from hookgate.scheme.inputs import Inputs, Reader, Slots, compile_reader
+from hookgate.scheme.inputs import Declared, Inputs, Reader, compile_reader
 from hookgate.scheme.request import Reason
 from hookgate.scheme.sns import signed_lines
 
@@ -26,11 +26,11 @@ _PartReader = Callable[[Inputs, bytes], bytes | Reason | None]
 _HUBSPOT: Final = re.compile(rb"%(?:3[ABF]|2[1F4789AC]|40)", re.IGNORECASE)
 
 
-def compile_message(descriptor: Descriptor, slots: Slots, url: str | None) -> MessageBuilder:
+def compile_message(descriptor: Descriptor, declared: Declared, url: str | None) -> MessageBuilder:
     """Return the function that builds the message; it answers a reason where a part is absent or ambiguous."""
     if descriptor.message == (Part(kind=PartKind.BODY),):
         return lambda inputs, _time: inputs.request.body
-    readers = tuple(_part(part, slots, url or "") for part in descriptor.message)
+    readers = tuple(_part(part, declared, url or "") for part in descriptor.message)
 
     def build(inputs: Inputs, time: bytes) -> bytes | Reason:
         parts = []
@@ -44,7 +44,7 @@ def compile_message(descriptor: Descriptor, slots: Slots, url: str | None) -> Me
     return build
 
 
-def _part(part: Part, slots: Slots, url: str) -> _PartReader:
+def _part(part: Part, declared: Declared, url: str) -> _PartReader:
     match part.kind:
         case PartKind.LITERAL:
             literal = part.text.encode()
@@ -64,13 +64,13 @@ def _part(part: Part, slots: Slots, url: str) -> _PartReader:
         case PartKind.SNS_LINES:
             return lambda inputs, _time: signed_lines(inputs.json())
         case PartKind.SORTED_FORM:
-            slots.read_content_type()
+            declared.of("content-type")
             return lambda inputs, _time: _sorted_form(inputs.form())
         case PartKind.JSON_OR_EMPTY:
-            optional = compile_reader(Place(origin=Origin.JSON, name=part.text), slots)
+            optional = compile_reader(Place(origin=Origin.JSON, name=part.text), declared)
             return lambda inputs, _time: _or_empty(optional(inputs))
         case PartKind.HEADER | PartKind.JSON | PartKind.FORM:
-            return _ignoring_time(compile_reader(Place(origin=Origin(part.kind.value), name=part.text), slots))
+            return _ignoring_time(compile_reader(Place(origin=Origin(part.kind.value), name=part.text), declared))
 
 
 def _ignoring_time(read: Reader) -> _PartReader:

@@ -19,7 +19,7 @@ from hookgate.scheme.asymmetric import make_signature
 from hookgate.scheme.descriptor import Descriptor, FormatKind, InvalidDescriptor, Origin, Place, SchemeType
 from hookgate.scheme.encodings import ENCODERS
 from hookgate.scheme.grammar import parse
-from hookgate.scheme.inputs import Inputs, Slots
+from hookgate.scheme.inputs import Declared, Inputs
 from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
@@ -151,10 +151,10 @@ def _usable(value: bytes | Unusable) -> bytes:
 
 
 def _message(descriptor: Descriptor, draft: _Draft, time: str, url: str | None) -> bytes:
-    slots = Slots()
-    build = compile_message(descriptor, slots, url)
+    declared = Declared()
+    build = compile_message(descriptor, declared, url)
     request = draft.request()
-    found = slots.find(request.headers)
+    found = declared.find(request.headers)
     message = build(Inputs(request, found), time.encode()) if found is not None else Reason.DUPLICATE_CREDENTIAL
     if isinstance(message, Reason):
         raise CannotSign(

@@ -28,10 +28,12 @@ from hookgate.scheme.descriptor import (
     SchemeType,
     TimestampRule,
 )
+from hookgate.scheme.direct import MacKey, direct_verifier, is_direct
 from hookgate.scheme.encodings import DECODERS, from_base64
 from hookgate.scheme.grammar import parse
-from hookgate.scheme.inputs import Inputs, Slots, compile_note, compile_reader
+from hookgate.scheme.inputs import Declared, Inputs, compile_note, compile_reader
 from hookgate.scheme.jwt import compile_token_verifier, parse_token_rules
+from hookgate.scheme.keyed import Mac, compile_mac
 from hookgate.scheme.keys import Unusable, secret_bytes
 from hookgate.scheme.message import compile_message
 from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
@@ -65,11 +67,12 @@ _MAX_ASYMMETRIC: Final = 4
 
 
 class _Usable(NamedTuple):
-    """A key that the scheme can use. ``expires`` in unix seconds."""
+    """A key that the scheme can use. ``expires`` in unix seconds; ``mac`` is that of a shared secret."""
 
     id: str
     expires: int | None
     match: _Match
+    mac: Mac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +167,11 @@ def _told_first(verdict: Verdict) -> int:
 
 
 def _compile_open(descriptor: Descriptor) -> Verifier:
-    slots = Slots()
-    delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
+    declared = Declared()
+    delivery, event = compile_note(descriptor.delivery_id, declared), compile_note(descriptor.event_type, declared)
 
     def verify(request: Request, _now: float) -> Verdict:
-        found = slots.find(request.headers)
+        found = declared.find(request.headers)
         if found is None:
             return _REFUSED[Reason.DUPLICATE_CREDENTIAL]
         inputs = Inputs(request, found)
@@ -178,6 +181,8 @@ def _compile_open(descriptor: Descriptor) -> Verifier:
 
 
 def _compile(descriptor: Descriptor, usable: Sequence[_Usable], url: str | None) -> Verifier:
+    if is_direct(descriptor):
+        return direct_verifier(descriptor, [MacKey(key.id, key.expires, key.mac) for key in usable])
     judge = _judge(descriptor, url if descriptor.needs_url else None)
     if all(key.expires is None for key in usable):
         return partial(judge, usable)
@@ -186,22 +191,22 @@ def _compile(descriptor: Descriptor, usable: Sequence[_Usable], url: str | None)
 
 @lru_cache(maxsize=256)  # most endpoints share their scheme with many others, and all that is not their keys
 def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usable], Request, float], Verdict]:
-    slots = Slots()
-    credentials, decode = compile_credentials(descriptor, slots), _decoder(descriptor)
-    message = compile_message(descriptor, slots, url) if descriptor.signs else _no_message
-    timestamp, window = _compile_timestamp(descriptor, slots)
-    digest_differs = _compile_digest(descriptor.body_digest, slots)
+    declared = Declared()
+    credentials, decode = compile_credentials(descriptor, declared), _decoder(descriptor)
+    message = compile_message(descriptor, declared, url) if descriptor.signs else _no_message
+    timestamp, window = _compile_timestamp(descriptor, declared)
+    digest_differs = _compile_digest(descriptor.body_digest, declared)
     foreign = _compile_topics(descriptor)
-    delivery, event = compile_note(descriptor.delivery_id, slots), compile_note(descriptor.event_type, slots)
-    at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, slots)
+    delivery, event = compile_note(descriptor.delivery_id, declared), compile_note(descriptor.event_type, declared)
+    at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, declared)
 
     def judge(current: Sequence[_Usable], request: Request, now: float) -> Verdict:
         if not current:
             return _REFUSED[Reason.NO_USABLE_KEY]
-        found = slots.find(request.headers)
+        found = declared.find(request.headers)
         if found is None:
             return at_headers[Reason.DUPLICATE_CREDENTIAL]
-        inputs = Inputs(request, found, slots.content_type)
+        inputs = Inputs(request, found)
         carried = credentials(inputs)
         if isinstance(carried, Reason):
             return at_credential[carried]
@@ -238,14 +243,14 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
     return judge
 
 
-def _refusals_by_stage(descriptor: Descriptor, slots: Slots) -> tuple[Mapping[Reason, Verdict], ...]:
+def _refusals_by_stage(descriptor: Descriptor, declared: Declared) -> tuple[Mapping[Reason, Verdict], ...]:
     """Return the refusals of repeated headers, the credential, the timestamp, the message and the body's digest."""
     time, digest = descriptor.timestamp, descriptor.body_digest
     return tuple(
         map(
             refusals,
             (
-                headers_text(slots.names),
+                headers_text(declared.names),
                 place_text(descriptor.source, None),
                 place_text(time.place if time else None, descriptor.source),
                 message_text(descriptor),
@@ -258,33 +263,35 @@ def _refusals_by_stage(descriptor: Descriptor, slots: Slots) -> tuple[Mapping[Re
 def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[_Usable, ...]:
     """Prepare the keys that can be used and leave the others out: one bad key must not take the endpoint down."""
     prepared = ((key, _compile_match(descriptor, key.value.reveal())) for key in keys)
-    return tuple(_Usable(key.id, key.expires, match) for key, match in prepared if match is not None)
+    return tuple(_Usable(key.id, key.expires, *found) for key, found in prepared if found is not None)
 
 
-def _compile_match(descriptor: Descriptor, value: bytes) -> _Match | None:
+def _compile_match(descriptor: Descriptor, value: bytes) -> tuple[_Match, Mac] | None:
     """Return the match of one key, None if the scheme cannot use it. Lists, not `any`: every candidate is compared."""
     if descriptor.type is SchemeType.SIGNATURE:
         check = compile_check(descriptor, value)
         if isinstance(check, Unusable):
             return None
-        return lambda message, given: True in [check(message, one) for one in given[:_MAX_ASYMMETRIC]]
+        return lambda message, given: True in [check(message, one) for one in given[:_MAX_ASYMMETRIC]], _no_mac
     secret = secret_bytes(descriptor, value)
     if isinstance(secret, Unusable):
         return None
     if descriptor.type is SchemeType.HMAC:
-        # Copying a keyed object is cheaper than keying one for each call.
-        return _match_hmac(hmac.new(secret, digestmod=descriptor.algorithm.value))
-    return lambda _message, given: True in [hmac.compare_digest(secret, one) for one in given]
+        mac = compile_mac(secret, descriptor.algorithm.value)
+        return _match_mac(mac), mac
+    return lambda _message, given: True in [hmac.compare_digest(secret, one) for one in given], _no_mac
 
 
-def _match_hmac(keyed: hmac.HMAC) -> _Match:
+def _match_mac(mac: Mac) -> _Match:
     def match(message: bytes, given: Sequence[bytes]) -> bool:
-        mac = keyed.copy()
-        mac.update(message)
-        expected = mac.digest()
+        expected = mac(message)
         return True in [hmac.compare_digest(expected, one) for one in given]
 
     return match
+
+
+def _no_mac(_message: bytes) -> bytes:
+    raise AssertionError("only shared secrets have one")
 
 
 def _decoder(descriptor: Descriptor) -> Callable[[bytes], bytes | None]:
@@ -306,7 +313,7 @@ def _no_message(_inputs: Inputs, _time: bytes) -> bytes | Reason:
 
 
 def _compile_timestamp(
-    descriptor: Descriptor, slots: Slots
+    descriptor: Descriptor, declared: Declared
 ) -> tuple[Callable[[Inputs, bytes | None], bytes | Reason | None], _Window]:
     """Return the reader of the raw timestamp and the judge of its window, which runs only after a match."""
     rule = descriptor.timestamp
@@ -315,7 +322,7 @@ def _compile_timestamp(
     needed = rule.enforce or descriptor.has(PartKind.TIMESTAMP)
     if rule.place.origin in (Origin.KV, Origin.INDEX):
         return lambda _inputs, carried: _required(carried, needed), _compile_window(rule, descriptor.source)
-    read = compile_reader(rule.place, slots)
+    read = compile_reader(rule.place, declared)
     return lambda inputs, _carried: _required(read(inputs), needed), _compile_window(rule, descriptor.source)
 
 
@@ -352,10 +359,10 @@ def _compile_topics(descriptor: Descriptor) -> Callable[[Inputs], bool] | None:
     return foreign
 
 
-def _compile_digest(rule: BodyDigest | None, slots: Slots) -> Callable[[Inputs], Reason | None]:
+def _compile_digest(rule: BodyDigest | None, declared: Declared) -> Callable[[Inputs], Reason | None]:
     if rule is None:
         return lambda _inputs: None
-    read, decode = compile_reader(rule.place, slots), DECODERS[rule.encoding]
+    read, decode = compile_reader(rule.place, declared), DECODERS[rule.encoding]
 
     def differs(inputs: Inputs) -> Reason | None:
         written = read(inputs)
