@@ -135,6 +135,15 @@ def test_a_chunked_body_in_http_1_0_is_refused(open_to_all: Endpoint) -> None:
     assert open_to_all.seen == []
 
 
+@pytest.mark.parametrize("path", ["/h/nobody", "known"])
+def test_nothing_is_taken_after_a_head_with_two_hosts_that_came_with_other_calls(
+    open_to_all: Endpoint, path: str
+) -> None:
+    first, last = request(open_to_all.path, b"first"), request(open_to_all.path, b"last")
+    two_hosts = head(open_to_all.path if path == "known" else path, b"Host: x", b"Host: y", b"Content-Length: 0")
+    assert [body for body, _ in delivered(open_to_all, first + two_hosts + last)] == [b"first"]
+
+
 def test_a_line_feed_or_a_nul_never_gets_into_a_header_that_is_forwarded(open_to_all: Endpoint) -> None:
     for bad in (b"a\nX-Injected: b", b"a\rX-Injected: b", b"a\x00b", b"a\r\n X-Injected: b"):
         assert delivered(open_to_all, head(open_to_all.path, b"Host: x", b"X-A: " + bad) + LAST) == []

@@ -167,7 +167,7 @@ class Connection(asyncio.Protocol):
             path, query = url.path or b"/", url.query or b""
         keep_alive = parser.should_keep_alive() and version != "1.0"
         self._incoming = request = Request(parser.get_method(), path, query, headers, keep_alive)
-        if self._linger is not None:
+        if self._linger is not None or self._transport.is_closing():
             request.state = ANSWERED
         elif self._current is None and not self._queue and not self._blocked:
             self._begin(request)
@@ -285,7 +285,9 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
         """Send a constant answer and leave the connection in a state that its other end can understand."""
-        ending = not (request.whole or ends_soon(request.headers)) or not request.keep_alive or self._shared.draining
+        whole = request.whole and request.call is not None and request.call.entered
+        # Where the head was never judged, it may be one that readers could understand differently.
+        ending = not (whole or ends_soon(request.headers)) or not request.keep_alive or self._shared.draining
         answer = REFUSALS[refusal]
         if request.call is not None:
             self._shared.calls.settle(request.call, refusal, answer.status)
@@ -300,7 +302,9 @@ class Connection(asyncio.Protocol):
         request.state, request.chunks, self._current = ANSWERED, [], None
         if not ending:
             self._rest()
-        elif request.whole:
+            return
+        self._queue.clear()  # what came behind the last answer is never begun
+        if request.whole:
             self._transport.close()
         else:
             self._end()
@@ -313,7 +317,6 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         """End our side, and throw away what is still being sent, for a short while."""
-        self._queue.clear()
         self._linger = LINGER_BYTES
         self.deadline = self._shared.loop.time() + LINGER_SECONDS
         self._transport.write_eof()
