@@ -6,11 +6,14 @@ asked what a request that was taken really said.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import h11
 
 Headers = list[tuple[bytes, bytes]]
+
+_SPACES = re.compile(rb"(?<=\S) +(?=\S)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,9 @@ def messages(raw: bytes) -> list[Message]:
     """Return the complete requests at the beginning of ``raw``, up to the first that is unreadable or unfinished."""
     found: list[Message] = []
     while raw:
-        message, raw = _first(raw.lstrip(b"\r\n"))  # blank lines before a request are passed over (RFC 9112, 2.2)
+        # Blank lines before a request are passed over, and words may be further apart (RFC 9112, 2.2 and 3).
+        line, end, rest = raw.lstrip(b"\r\n").partition(b"\r\n")
+        message, raw = _first(_SPACES.sub(b" ", line) + end + rest)
         if message is None:
             break
         found.append(message)

@@ -30,10 +30,10 @@ class Address:
     host: str
     port: int
 
-    def url(self, port: int) -> str:
+    def url(self, port: int, *, secure: bool = False) -> str:
         """Return the URL that reaches this address from this machine, with the port that it got."""
         host = _ANY_ADDRESS.get(self.host) or (f"[{self.host}]" if ":" in self.host else self.host)
-        return f"http://{host}:{port}"
+        return f"{'https' if secure else 'http'}://{host}:{port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

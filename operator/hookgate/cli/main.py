@@ -104,6 +104,7 @@ def _serving(commands: _Commands) -> None:
         "--private-listen", default="127.0.0.1:0", metavar="HOST:PORT", help="probes; port 0: any (%(default)s)"
     )
     serve.add_argument("--public-url", metavar="URL", help="how senders reach --listen, if not directly")
+    _tls(serve)
     serve.add_argument(
         "--forward", action="append", default=[], metavar="NS/SERVICE=URL", help="what stands for a target Service here"
     )
@@ -172,6 +173,17 @@ def _receiving(commands: _Commands) -> None:
     )
     receiver.add_argument("--bindings", metavar="DIR", help="take the bindings from this folder instead of a cluster")
     add_store(receiver)
+    _tls(receiver)
+
+
+def _tls(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--tls-cert", metavar="FILE", help="serve --listen over TLS: the chain (PEM), read again when it changes"
+    )
+    command.add_argument("--tls-key", metavar="FILE", help="its key (PEM, not encrypted)")
+    command.add_argument(
+        "--tls-client-ca", metavar="FILE", help="let in only senders with a certificate of these authorities (PEM)"
+    )
 
 
 def _running(commands: _Commands) -> None:

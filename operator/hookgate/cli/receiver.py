@@ -10,6 +10,7 @@ from pathlib import Path
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import address
 from hookgate.cli.stores import store_of
+from hookgate.cli.tls import tls_files
 from hookgate.model.grammar import NETWORK
 from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
@@ -36,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         denied_targets=_networks("--deny-targets", options.deny_targets),
         replay_store=store,
         replay_secret=secret,
+        tls=tls_files(options),
     )
     try:
         if options.bindings:

@@ -22,6 +22,7 @@ from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, settings_file
 from hookgate.cli.screen import Screen
 from hookgate.cli.stores import store_of
+from hookgate.cli.tls import tls_files
 from hookgate.control.calls import read_report
 from hookgate.control.cluster import ClusterError, Request
 from hookgate.control.directory import DirectoryCluster
@@ -42,6 +43,7 @@ from hookgate.receiver.private import told
 from hookgate.receiver.process import Receiver
 from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.table import BindingTable
+from hookgate.receiver.tls import TlsFiles
 
 _TICK = 0.1
 _LOOK = 0.3
@@ -64,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
         state=StateFolder(Path(options.state_dir)),
         forwards=forwards(options.forward),
         store=store_of(options),
+        tls=tls_files(options),
     )
     try:
         asyncio.run(service.serve(paths))
@@ -95,12 +98,13 @@ class Service:
         settings: LocalSettings,
         state: StateFolder,
         forwards: dict[tuple[str, str], str],
+        tls: TlsFiles | None,
         store: tuple[StoreAddress | None, Path | None] = (None, None),
     ) -> None:
         """Prepare; nothing is opened yet."""
         self._store = store
         self._listen, self._private, self._settings = listen, private, settings
-        self._state, self._forwards = state, forwards
+        self._state, self._forwards, self._tls = state, forwards, tls
         self._screen = Screen()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -146,6 +150,7 @@ class Service:
                 bounds=Bounds() if front.connections is None else Bounds(connections_per_address=front.connections),
                 replay_store=self._store[0],
                 replay_secret=self._store[1],
+                tls=self._tls,
             ),
             source,
             on_call=self._screen.call,
@@ -189,7 +194,7 @@ class Service:
     def _begin(self, reading: Reading) -> None:
         """Start the control plane, now that the receiver listens."""
         public, private = self._receiver.ports
-        listening = self._listen.url(public)
+        listening = self._listen.url(public, secure=self._tls is not None)
         self._settings.listening = listening
         self._screen.say(f"Listening on {listening}, probes on {self._private.url(private)}.")
         self._screen.say(f"Secrets and URLs are kept in {self._state.folder}. Ctrl-C stops.\n")

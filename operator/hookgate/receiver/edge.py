@@ -50,6 +50,7 @@ class Bound(StrEnum):
     PROXY_HEADER = "proxy-header"
     HEAD_BYTES = "head-bytes"
     HEAD_SECONDS = "head-seconds"
+    TLS_HANDSHAKE = "tls-handshake"
 
 
 def no_rejections() -> dict[Bound, int]:

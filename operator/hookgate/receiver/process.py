@@ -12,7 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import uvicorn
 
@@ -21,7 +21,7 @@ from hookgate.receiver.clients import Clients
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.dial import Judge
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
-from hookgate.receiver.fronted import as_it_is, behind_balancer
+from hookgate.receiver.fronted import Faced, as_it_is, behind_balancer
 from hookgate.receiver.guard import Guard
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.lean.listener import Listener
@@ -36,6 +36,7 @@ from hookgate.receiver.server import PublicApp
 from hookgate.receiver.settings import Edge, ReceiverSettings
 from hookgate.receiver.source import BindingSource
 from hookgate.receiver.table import BindingTable
+from hookgate.receiver.tls import Acceptor, Certificates
 
 _log = logging.getLogger(__name__)
 
@@ -50,19 +51,38 @@ class _Edge(Protocol):
     accepting: asyncio.Event
 
     async def serve(self, sockets: list[socket.socket]) -> None: ...
+    def retire(self) -> None: ...
     def stop(self) -> None: ...
 
 
 class _Server(uvicorn.Server):
     """uvicorn's server without its signal handling: there are two in one process, and the way down is ours."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, acceptor: Acceptor | None = None) -> None:
         super().__init__(config)
-        self.accepting = asyncio.Event()
+        self.accepting, self._acceptor = asyncio.Event(), acceptor
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        if self._acceptor is None:
+            await super().startup(sockets)
+        else:
+            await super().startup([])
+            self._acceptor.start(sockets or [], self._protocol)
         self.accepting.set()
+
+    def _protocol(self) -> Faced:
+        """Make a protocol as uvicorn does it for the sockets that it listens on by itself."""
+        make: Callable[..., Faced] = cast("Callable[..., Faced]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._acceptor is not None:
+            await self._acceptor.close()
+        await super().shutdown(sockets)
+
+    def retire(self) -> None:
+        if isinstance(self.config.app, PublicApp):
+            self.config.app.retiring = True
 
     def stop(self) -> None:
         self.should_exit = True
@@ -111,9 +131,10 @@ class Receiver:
     async def run(self, started: Callable[[Receiver], None] | None = None) -> None:
         """Serve until `stop`, then drain. ``started`` is called as soon as both listeners accept.
 
-        Raises OSError when an address cannot be had.
+        Raises OSError when an address cannot be had, `InvalidTls` for files that cannot be used.
         """
         settings = self.settings
+        self._certificates = None if settings.tls is None else Certificates(settings.tls)
         with contextlib.ExitStack() as sockets:
             public_socket = sockets.enter_context(_listen(settings.host, settings.port))
             private_socket = sockets.enter_context(_listen(settings.private_host, settings.private_port))
@@ -148,7 +169,8 @@ class Receiver:
             clients=clients,
         )
         rejected = no_rejections()
-        public = self._edge(calls, clients, rejected)
+        acceptor = self._acceptor(clients, rejected)
+        public = self._edge(calls, clients, rejected, acceptor)
         sources = Sources(
             table=self.table,
             journal=self.journal,
@@ -159,9 +181,7 @@ class Receiver:
         )
         private_app = PrivateApp(self.table, draining=self._stop.is_set, journal=self.journal, metrics=Metrics(sources))
         private = _Server(_config(private_app, protocol_factory(_PRIVATE_BOUNDS), settings.keep_alive, 1))
-        working = [asyncio.create_task(_feed(self._source, self.table))]
-        if self.store is not None:
-            working.append(asyncio.create_task(self.store.run()))
+        working = self._begin_work(acceptor)
         listeners = [
             asyncio.create_task(public.serve([public_socket])),
             asyncio.create_task(private.serve([private_socket])),
@@ -176,6 +196,7 @@ class Receiver:
                 started(self)
             await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
+                public.retire()
                 await self._delay()
             public.stop()
             await listeners[0]
@@ -187,13 +208,34 @@ class Receiver:
             private.stop()
             await asyncio.gather(*working, stopping, *listeners, return_exceptions=True)
 
-    def _edge(self, calls: Calls, clients: Clients, rejected: dict[Bound, int]) -> _Edge:
+    def _begin_work(self, acceptor: Acceptor | None) -> list[asyncio.Task[None]]:
+        """Start what goes on beside the listeners until the end."""
+        working = [asyncio.create_task(_feed(self._source, self.table))]
+        if self.store is not None:
+            working.append(asyncio.create_task(self.store.run()))
+        if acceptor is not None:
+            working.append(asyncio.create_task(acceptor.certificates.follow()))
+        return working
+
+    def _acceptor(self, clients: Clients, rejected: dict[Bound, int]) -> Acceptor | None:
+        if self._certificates is None:
+            return None
+        bounds = self.settings.bounds
+        return Acceptor(
+            self._certificates,
+            bounds=bounds,
+            rejected=rejected,
+            neighbours=Neighbours(bounds.connections_per_address, exempt=clients.trusts),
+            balancers=clients.trusts if self.settings.proxy_protocol else None,
+        )
+
+    def _edge(self, calls: Calls, clients: Clients, rejected: dict[Bound, int], acceptor: Acceptor | None) -> _Edge:
         settings = self.settings
         bounds = settings.bounds
         neighbours = Neighbours(bounds.connections_per_address, exempt=clients.trusts)
         front = (
             as_it_is
-            if not settings.proxy_protocol
+            if not settings.proxy_protocol or acceptor is not None
             else behind_balancer(
                 trusts=clients.trusts,
                 seconds=bounds.head_seconds,
@@ -210,10 +252,11 @@ class Receiver:
                 keep_alive=settings.keep_alive,
                 body_seconds=settings.body_seconds,
                 grace=settings.grace,
+                acceptor=acceptor,
             )
         app = PublicApp(calls, body_seconds=settings.body_seconds)
         protocol = protocol_factory(bounds, rejected, neighbours=neighbours, front=front)
-        return _Server(_config(app, protocol, settings.keep_alive, settings.grace))
+        return _Server(_config(app, protocol, settings.keep_alive, settings.grace), acceptor)
 
     async def _delay(self) -> None:
         """Give load balancers the time to hear that we are no longer ready."""

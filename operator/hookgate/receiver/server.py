@@ -15,6 +15,7 @@ from hookgate.receiver.respond import Refusal, Reply, refuse
 #: would reset the connection, and the reset would overtake the answer (RFC 9112, 9.6).
 LINGER_BYTES = 1 << 20
 LINGER_SECONDS = 2.0
+_CLOSE = (b"connection", b"close")
 
 
 class PublicApp:
@@ -23,6 +24,8 @@ class PublicApp:
     def __init__(self, calls: Calls, *, body_seconds: float) -> None:
         """Take ``calls`` through their steps, with ``body_seconds`` for each body."""
         self._calls, self._body_seconds = calls, body_seconds
+        #: Set to end every connection with its next answer.
+        self.retiring = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
@@ -32,16 +35,31 @@ class PublicApp:
         client = scope["client"]
         call = self._calls.begin(scope["raw_path"], headers, scope["query_string"], client[0] if client else "")
         if call is None:
-            await _refuse(send, receive, Refusal.UNKNOWN_PATH, runs_out=ends_soon(headers))
+            await self._refuse(send, receive, Refusal.UNKNOWN_PATH, read=False, short=ends_soon(headers))
             return
         body: bytes | Refusal = self._calls.admit(call, scope["method"]) or await self._read(call, receive)
         outcome = body if isinstance(body, Refusal) else await self._judged(call, body)
         if isinstance(outcome, Reply):
             self._calls.settle(call, outcome, outcome.status)
-            await _send(send, outcome)
+            await _send(send, outcome, closing=self.retiring)
         else:
             self._calls.settle(call, outcome, refuse(outcome).status)
-            await _refuse(send, receive, outcome, runs_out=not isinstance(body, Refusal) or ends_soon(headers))
+            await self._refuse(send, receive, outcome, read=isinstance(body, bytes), short=ends_soon(headers))
+
+    async def _refuse(self, send: Send, receive: Receive, refusal: Refusal, *, read: bool, short: bool) -> None:
+        """Send a constant answer and leave the connection in a state that its other end can understand.
+
+        ``read`` says that the body was read whole, ``short`` that it is about to end.
+        """
+        closing = self.retiring or not (read or short)
+        if read or not closing:
+            await _send(send, refuse(refusal, closing=closing))
+            return
+        reply = refuse(refusal, closing=True)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        await _linger(receive)
+        await send({"type": "http.response.body", "body": b""})
 
     async def _judged(self, call: Call, body: bytes) -> Refusal | Reply:
         judged = self._calls.judge(call, body)
@@ -71,24 +89,10 @@ class PublicApp:
             return Refusal.TOO_SLOW
 
 
-async def _send(send: Send, reply: Reply) -> None:
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+async def _send(send: Send, reply: Reply, *, closing: bool = False) -> None:
+    headers = (*reply.headers, _CLOSE) if closing else reply.headers
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
-
-
-async def _refuse(send: Send, receive: Receive, refusal: Refusal, *, runs_out: bool) -> None:
-    """Send a constant answer and leave the connection in a state that its other end can understand.
-
-    ``runs_out`` says that what has not been read of the body, if anything, is about to end.
-    """
-    if runs_out:
-        await _send(send, refuse(refusal))
-        return
-    reply = refuse(refusal, closing=True)
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body, "more_body": True})
-    await _linger(receive)
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _linger(receive: Receive) -> None:

@@ -10,6 +10,7 @@ from hookgate.model.store import StoreAddress
 from hookgate.receiver.clients import Trust
 from hookgate.receiver.edge import Bounds
 from hookgate.receiver.replay import MARKS, MARKS_EACH
+from hookgate.receiver.tls import TlsFiles
 
 
 class Edge(StrEnum):
@@ -33,6 +34,7 @@ class ReceiverSettings:
     thousand take about 0.25 MB. ``replay_store`` is where receivers share that; ``replay_secret`` is a folder with what
     it takes to be let in there.
     ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
+    ``tls`` is for receivers without an ingress in front; None: calls come in the clear.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
     """
 
@@ -55,6 +57,7 @@ class ReceiverSettings:
     replay_secret: Path | None = None
     loopback_targets: bool = False
     denied_targets: tuple[str, ...] = ()
+    tls: TlsFiles | None = None
     edge: Edge = Edge.LEAN
     bounds: Bounds = field(default_factory=Bounds)
     trust: Trust = field(default_factory=Trust)

@@ -17,6 +17,7 @@ from hookgate.receiver.fronted import Front
 from hookgate.receiver.lean.protocol import Connection
 from hookgate.receiver.lean.shared import Shared
 from hookgate.receiver.neighbours import Neighbours
+from hookgate.receiver.tls import Acceptor
 
 _BACKLOG = 2048
 #: How often deadlines are looked at, and how late one is noticed at most: a fraction of the shortest, within limits.
@@ -39,13 +40,15 @@ class Listener:
         keep_alive: float,
         body_seconds: float,
         grace: float,
+        acceptor: Acceptor | None = None,
     ) -> None:
         """Take ``calls`` through their steps; times in seconds, ``grace`` for calls that are under way at the end.
 
-        ``front`` is put before the protocol of each connection.
+        ``front`` is put before the protocol of each connection; ``acceptor`` secures connections first, and reads what
+        would be the front's.
         """
         self.accepting, self._stopping = asyncio.Event(), asyncio.Event()
-        self._grace, self._front = grace, front
+        self._grace, self._front, self._acceptor = grace, front, acceptor
         self._shared = Shared(
             calls=calls,
             bounds=bounds,
@@ -59,6 +62,10 @@ class Listener:
         shortest = min(bounds.head_seconds, keep_alive, body_seconds)
         self._look_seconds = min(most, max(least, shortest / _LOOKS_PER_DEADLINE))
 
+    def retire(self) -> None:
+        """Take calls as before, and tell every sender to come again on another connection."""
+        self._shared.draining = True
+
     def stop(self) -> None:
         """Begin the way down."""
         self._stopping.set()
@@ -66,17 +73,26 @@ class Listener:
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
         """Serve until `stop`, then accept no more, let calls end and return."""
         loop, shared = self._shared.loop, self._shared
-        make = self._front(partial(Connection, shared))
-        servers = [await loop.create_server(make, sock=each, backlog=_BACKLOG) for each in sockets]
+        make, acceptor = partial(Connection, shared), self._acceptor
+        servers: list[asyncio.Server] = []
+        if acceptor is None:
+            first = self._front(make)
+            servers = [await loop.create_server(first, sock=each, backlog=_BACKLOG) for each in sockets]
+        else:
+            acceptor.start(sockets, make)
         looking = asyncio.create_task(self._look())
         self.accepting.set()
         try:
             await self._stopping.wait()
             for server in servers:
                 server.close()
+            if acceptor is not None:
+                await acceptor.close()
             await self._drain()
         finally:
             looking.cancel()
+            if acceptor is not None:
+                await acceptor.close()
             for connection in list(shared.connections):
                 connection.abort()
             await asyncio.gather(looking, return_exceptions=True)

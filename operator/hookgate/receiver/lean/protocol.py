@@ -319,7 +319,8 @@ class Connection(asyncio.Protocol):
         """End our side, and throw away what is still being sent, for a short while."""
         self._linger = LINGER_BYTES
         self.deadline = self._shared.loop.time() + LINGER_SECONDS
-        self._transport.write_eof()
+        if self._transport.can_write_eof():  # under TLS there is no such thing
+            self._transport.write_eof()
         self._transport.resume_reading()
 
     def _advance(self) -> None:
