@@ -1,4 +1,6 @@
-"""A receiver as a process of its own: ``python -m tests.receiver.serving FOLDER EDGE``; prints its two ports."""
+"""A receiver as a process of its own: ``python -m tests.receiver.serving FOLDER EDGE [DRAIN_DELAY]``.
+
+It prints its two ports."""
 
 from __future__ import annotations
 
@@ -24,6 +26,8 @@ def announce(receiver: Receiver) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.DEBUG)
     source = FolderSource(Path(sys.argv[1]), interval=0.02)
-    receiving = run_receiver(settings(drain_delay=0.3, edge=Edge(sys.argv[2])), source, started=announce, on_call=print)
+    delay = float(sys.argv[3]) if len(sys.argv) > 3 else 0.3
+    chosen = settings(drain_delay=delay, edge=Edge(sys.argv[2]))
+    receiving = run_receiver(chosen, source, started=announce, on_call=print)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(receiving)
