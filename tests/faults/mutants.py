@@ -35,10 +35,10 @@ class Mutant:
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         property="P1",
-        what="what was begun before a start is not looked at after it",
-        file=f"{_CONTROL}/operator.py",
-        old="        self._wake_all()\n        left =",
-        new="        left =",
+        what="the connection Secret is made only by whoever has just made the binding",
+        file=f"{_CONTROL}/decide.py",
+        old="if confirmed or _last_confirmed(case.observed) is None:",
+        new="if case.binding is None:",
     ),
     Mutant(
         property="P2",
