@@ -92,7 +92,7 @@ class Rest:
         try:
             self._kept.request(method, path, payload, self._headers(content_type))
             answer = self._kept.getresponse()
-            return Reply(status=answer.status, body=json.loads(answer.read() or b"{}"))
+            return Reply(status=answer.status, body=_document(answer.read()))
         except (OSError, http.client.HTTPException):
             self._kept.close()
             raise
@@ -152,6 +152,14 @@ class Rest:
 
     def _headers(self, content_type: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token}", "Content-Type": content_type}
+
+
+def _document(body: bytes) -> Any:
+    """The JSON that a server answered; of a path that it does not serve it says so in plain text, which is none."""
+    try:
+        return json.loads(body or b"{}")
+    except ValueError:
+        return {}
 
 
 def _done(reply: Reply) -> dict[str, Any]:
