@@ -10,10 +10,13 @@ import yaml
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import settings_file
+from hookgate.cli.setup import declared, steps
 from hookgate.cli.tables import table
 from hookgate.scheme.descriptor import Descriptor, Origin, Part, PartKind, Place, SchemeType
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.presets import Preset, Presets
+
+_UNSIGNED = "  # no signature covers it: whoever has one credential can send it with any body"
 
 
 def presets(config: str | None) -> Presets:
@@ -39,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
     print(
         f"verified: {_yes(preset.verified)}  # by a test vector that the sender publishes\ndocs: {preset.docs or '-'}"
     )
-    print(yaml.safe_dump({"scheme": _plain(preset.scheme)}, sort_keys=False), end="")
+    body = parse(preset.scheme).covers_body
+    print(f"body: {'authenticated' if body else 'not authenticated'}{'' if body else _UNSIGNED}")
+    told = {"setup": steps(preset), "auth": declared(preset), "scheme": _plain(preset.scheme)}
+    print(yaml.safe_dump(told, sort_keys=False, width=110), end="")
     return Exit.DONE
 
 

@@ -22,7 +22,7 @@ from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.ways import ANY_OF
 
 _ISSUED = "issued"
-_MEMBERS = frozenset({"docs", "verified", "secret", "scheme"})
+_MEMBERS = frozenset({"docs", "where", "verified", "secret", "scheme"})
 #: Types whose credential stands at a place that somebody has to name.
 _PLACED = frozenset(kind.value for kind in (SchemeType.HMAC, SchemeType.TOKEN, SchemeType.SIGNATURE))
 #: Written out in every resolved document, so that a binding says all of what it means.
@@ -49,7 +49,8 @@ class InvalidPreset(ValueError):  # noqa: N818 -- the term of the configuration:
 class Preset:
     """One sender. ``scheme`` is its descriptor document; ``form`` is "" where the sender issues the secret.
 
-    ``verified`` says that a vector published by the sender proves the row; ``docs`` is the sender's page.
+    ``verified`` says that a vector published by the sender proves the row; ``docs`` is the sender's page, ``where``
+    the place among its settings at which a webhook is entered.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Preset:
     form: str
     issued: bool
     docs: str = ""
+    where: str = ""
     verified: bool = False
 
 
@@ -169,6 +171,7 @@ def _read(name: str, raw: object) -> Preset | FieldError:
         form="" if form == _ISSUED else form,
         issued=form == _ISSUED,
         docs=str(raw.get("docs", "")),
+        where=str(raw.get("where", "")),
         verified=raw.get("verified") is True,
     )
 
