@@ -95,7 +95,7 @@ def test_one_sender_is_told_with_what_to_enter_where(name: str, capsys: pytest.C
         ("meta", "Verify token: the key verify-token of the connection Secret."),
         (
             "event-grid",
-            "Token: append ?code= and {SECRET} to the URL.",
+            f"Token: append ?code= and {SECRET} to the URL.",
         ),
         (
             "alertmanager",
