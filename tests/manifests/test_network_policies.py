@@ -142,6 +142,23 @@ def test_the_chart_opens_what_the_configuration_names_as_targets_and_no_more() -
     assert not allowed(only, RECEIVER, ELSEWHERE, 8080)
 
 
+def test_the_chart_opens_what_else_the_configuration_makes_receivers_reach() -> None:
+    """The store that they share, and Amazon SNS where they may confirm subscriptions; nothing of it otherwise."""
+    narrow = {"networkPolicy.apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}}
+    outside, store = Peer(address="203.0.113.7"), Peer(namespace="kube-system", labels={"app": "valkey"})
+    shut = of_chart(narrow)
+    assert not any(allowed(shut, RECEIVER, outside, port) for port in (443, 6379, 6380))
+    shared = of_chart({**narrow, "config.replay": {"store": {"url": "rediss://valkey.example.com:6380/1"}}})
+    assert allowed(shared, RECEIVER, outside, 6380)
+    assert allowed(shared, RECEIVER, store, 6380)
+    assert not allowed(shared, RECEIVER, outside, 6379)
+    usual = of_chart({**narrow, "config.replay": {"store": {"url": "redis://valkey"}}})
+    assert allowed(usual, RECEIVER, store, 6379)
+    confirming = of_chart({**narrow, "config.auth": {"confirmSubscriptions": True}})
+    assert allowed(confirming, RECEIVER, outside, 443)
+    assert not allowed(confirming, RECEIVER, Peer(address="169.254.169.254"), 443)
+
+
 def test_the_api_servers_own_address_closes_the_rest_of_the_world() -> None:
     found = of_chart({"networkPolicy.apiServer": {"cidrs": ["10.0.0.1/32"], "ports": [6443]}})
     assert allowed(found, RECEIVER, Peer(address="10.0.0.1"), 6443)
