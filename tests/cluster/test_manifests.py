@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from hookgate.config.platform import ManagedReceivers
 from hookgate.control.deployment import receiver_objects
 from tests.cluster.cluster import Cluster
 from tests.cluster.definitions import definitions
-from tests.manifests.render import BASE, COMPONENTS, ROOT, Object, find, overlay, pod_templates, render
+from tests.manifests.render import BASE, ROOT, Object, find, pod_templates, render
 
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
@@ -80,16 +79,13 @@ def test_the_server_takes_every_variant_without_a_warning(
     assert try_out(control_plane, [at_home_in(namespace, obj) for obj in objects]) == ""
 
 
-def test_the_server_takes_both_components_without_a_warning(
-    control_plane: Cluster, namespace: str, tmp_path: Path
-) -> None:
+def test_the_server_takes_both_components_without_a_warning(control_plane: Cluster, namespace: str) -> None:
     """NetworkPolicies, and what the Prometheus operator reads."""
     folder = definitions("prometheus-operator")
     names = ("servicemonitors", "prometheusrules")
     control_plane.install_crds(*(folder / f"monitoring.coreos.com_{name}.yaml" for name in names))
     control_plane.kubectl("label", "namespace", namespace, RESTRICTED)
-    components = [COMPONENTS / name for name in ("network-policies", "prometheus")]
-    objects = overlay(tmp_path, components=components)
+    objects = render(ROOT / "manifests" / "production")
     assert {"NetworkPolicy", "ServiceMonitor", "PrometheusRule"} <= {obj["kind"] for obj in objects}
     assert try_out(control_plane, [at_home_in(namespace, obj) for obj in objects]) == ""
 
