@@ -23,6 +23,10 @@ class Received:
     body: bytes
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # five, as it is, would turn connections away that come together
+
+
 class Target:
     """Serves at ``url`` while the context is open. ``received`` grows; tests tell theirs apart by path."""
 
@@ -48,7 +52,7 @@ class Target:
         port = free_port()
         # Not where the API server is: receivers keep away from there, whatever the port.
         self.url = f"http://127.0.0.2:{port}"
-        self._server = ThreadingHTTPServer(("127.0.0.2", port), Handler)
+        self._server = _Server(("127.0.0.2", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 

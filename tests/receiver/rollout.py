@@ -99,15 +99,14 @@ class Receiver:
 
     async def probe(self) -> None:
         """Ask for readiness once."""
-        try:
+        told = False
+        with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", self.private)
-            writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            head, _ = await read_message(reader)
-            self.ready = head.startswith(b"HTTP/1.1 200 ")
             async with closing(writer):
-                pass
-        except (OSError, asyncio.IncompleteReadError):
-            self.ready = False
+                writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                head, _ = await read_message(reader)
+                told = head.startswith(b"HTTP/1.1 200 ")
+        self.ready = told
 
     async def end(self) -> int:
         """Send SIGTERM and return the exit code."""
