@@ -6,6 +6,7 @@ There is no node. Where the chart starts a Job, the test does what the Job says,
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from hookgate.cli.main import main
 from tests.cluster import binaries
@@ -21,17 +23,21 @@ from tests.cluster.cluster import Cluster
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.definitions import definitions
 from tests.cluster.fixtures import aloud, refuse
-from tests.cluster.plane import BINDINGS, HOST, SYSTEM, Plane, audited, configuration
+from tests.cluster.plane import BINDINGS, GATEWAY_HOST, HOST, SYSTEM, Plane, audited, configuration
 from tests.cluster.processes import free_port, wait_until
 from tests.cluster.target import Target
 from tests.cluster.team import Team
 from tests.cluster.test_manifests import RESTRICTED, at_home_in, pod, try_out
-from tests.manifests.chart import CHART, helm, program, template
-from tests.manifests.render import ROOT, pod_templates
+from tests.cluster.test_uninstall import objects_of_receivers
+from tests.manifests.chart import CHART, helm, is_hook, program, template
+from tests.manifests.render import ROOT, of_kind, pod_templates
 
 #: Every release that this one can replace.
 PREVIOUS = sorted((ROOT / "tests" / "manifests" / "previous").glob("hookgate-*.tgz"))
 OPTIONS = ("--namespace", SYSTEM, "--set-json", f'config.hosts=[{{"name":"{HOST}","exposure":"ingress"}}]')
+
+UNINSTALLER = f"system:serviceaccount:{SYSTEM}:hookgate-uninstall"
+Right = tuple[str, str, str]
 
 #: What makes every optional object.
 EVERYTHING: dict[str, Any] = {
@@ -58,7 +64,12 @@ def cluster(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[ControlPlan
         gateway = binaries.gateway_crds(say=aloud(pytestconfig))
     except binaries.Unavailable as reason:
         refuse(pytestconfig, str(reason))
-    with ControlPlane(tmp_path, binaries=found, apiserver_flags=audited(tmp_path)) as plane:
+    flags = audited(tmp_path)
+    policy = tmp_path / "audit-policy.yaml"
+    rules = yaml.safe_load(policy.read_text())
+    rules["rules"][0]["users"].append(UNINSTALLER)
+    policy.write_text(yaml.safe_dump(rules))
+    with ControlPlane(tmp_path, binaries=found, apiserver_flags=flags) as plane:
         plane.install_crds(gateway)
         yield plane
 
@@ -97,17 +108,54 @@ def serving(cluster: ControlPlane, folder: Path, target: Target) -> Iterator[Tea
         plane.stop()
 
 
+def granted() -> set[Right]:
+    """Every right of the Job's roles: group, resource and verb."""
+    roles = [obj for obj in of_kind(template(), "ClusterRole", "Role") if is_hook(obj)]
+    return {
+        (group, resource, verb)
+        for role in roles
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def used(cluster: ControlPlane) -> set[Right]:
+    """Every right that the Job has made use of, by the server's audit log."""
+    told = [json.loads(line) for line in (cluster.folder / "audit.log").read_text().splitlines()]
+    about = [
+        (each["objectRef"], each["verb"])
+        for each in told
+        if each["user"]["username"] == UNINSTALLER and each.get("responseStatus", {}).get("code", 0) < 400
+    ]
+    return {
+        (what.get("apiGroup", ""), "/".join(filter(None, (what["resource"], what.get("subresource")))), verb)
+        for what, verb in about
+    }
+
+
+def one_of_everything(team: Team) -> None:
+    """Whatever an uninstallation may find: both kinds of routes, a Secret to be retained, objects of receivers."""
+    gate = team.create("gate", exposure={"host": GATEWAY_HOST})
+    team.created("kept", deletionPolicy="Retain")
+    team.plane.wait(lambda: team.route(gate, "HTTPRoute") is not None, "the route to the Gateway")
+    for obj in objects_of_receivers(SYSTEM):
+        team.plane.admin.create(obj)
+
+
 def uninstalled(team: Team) -> str:
     """Remove the release while the test stands in for the node that runs the Job; what helm says."""
     cluster = team.plane.cluster
     removal = threading.Thread(target=lambda: said.append(done(cluster, *command)))
     said: list[str] = []
-    command = ("uninstall", "hookgate", "--namespace", SYSTEM, "--wait", "--timeout", "120s")
+    command = ("uninstall", "hookgate", "--namespace", SYSTEM, "--wait", "--timeout", "240s")
     removal.start()
     wait_until(lambda: cluster.exists("job", "hookgate-uninstall", f"--namespace={SYSTEM}"), "the Job", seconds=60)
     job = cluster.get("job", "hookgate-uninstall", f"--namespace={SYSTEM}")
     spec = job["spec"]["template"]["spec"]
     team.plane.operator.end(signal.SIGTERM)  # as its Deployment would, once it is scaled to nothing
+    team.plane.admin.delete("Lease", SYSTEM, "hookgate-operator")
     account = cluster.kubeconfig_for(SYSTEM, spec["serviceAccountName"])
     code = main([*spec["containers"][0]["args"], "--kubeconfig", str(account)])
     replicas = cluster.get("deployment", "hookgate-operator", f"--namespace={SYSTEM}")["spec"]["replicas"]
@@ -152,7 +200,7 @@ def test_every_pod_runs_where_restricted_is_enforced(control_plane: Cluster, nam
 def test_it_is_upgraded_from_its_predecessor_and_leaves_nothing_behind(
     cluster: ControlPlane, tmp_path: Path, target: Target
 ) -> None:
-    """An endpoint keeps its URL and its secret through the upgrade, and the definition goes only where told to."""
+    """An endpoint keeps its URL and its secret; the Job that removes everything needs each of its rights."""
     assert PREVIOUS, "there is no predecessor to upgrade from"
     done(cluster, "install", "hookgate", PREVIOUS[-1], "--create-namespace", *OPTIONS)
     cluster.restart_controller_manager()
