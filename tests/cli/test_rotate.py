@@ -8,11 +8,11 @@ import pytest
 
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.gitops import others_annotate
-from hookgate.cli.place import Rotation
+from hookgate.cli.place import Rotated, Rotation
 from hookgate.cli.rotate import _judged as judged
 from hookgate.model.endpoint import ANNOTATION_ROTATE
 
-SECRET, URL = Rotation(value="2026", url=False), Rotation(value="2026", url=True)
+SECRET, URL, FORWARD = (Rotation(value="2026", what=each) for each in Rotated)
 
 
 def endpoint(**spec: Any) -> dict[str, Any]:
@@ -34,6 +34,8 @@ def test_the_former_one_works_as_long_as_the_endpoint_says() -> None:
     auth = {"type": "hmac", "provider": "github", "secret": {"overlap": "1h"}}
     assert judged(endpoint(auth=auth, exposure={"overlap": "0s"}), SECRET) == 3600
     assert judged(endpoint(auth=auth, exposure={"overlap": "0s"}), URL) == 0
+    target = {"service": {"name": "ci", "port": 80}, "signing": {"overlap": "2h"}}
+    assert judged(endpoint(auth={"type": "none"}, target=target), FORWARD) == 7200
 
 
 @pytest.mark.parametrize(
@@ -57,6 +59,8 @@ def test_where_there_is_nothing_to_rotate_it_says_why(spec: dict[str, Any], rota
 def test_a_rotation_is_written_as_the_fields_that_declare_it() -> None:
     assert SECRET.fields() == {"metadata": {"annotations": {ANNOTATION_ROTATE: "2026"}}}
     assert URL.fields() == {"spec": {"exposure": {"rotateURL": "2026"}}}
+    assert FORWARD.fields() == {"spec": {"target": {"signing": {"rotate": "2026"}}}}
+    assert FORWARD.as_yaml() == 'spec:\n  target:\n    signing:\n      rotate: "2026"'
     assert SECRET.as_yaml() == 'metadata:\n  annotations:\n    hookgate.dev/rotate: "2026"'
     assert URL.as_yaml() == 'spec:\n  exposure:\n    rotateURL: "2026"'
 

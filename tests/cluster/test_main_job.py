@@ -48,7 +48,9 @@ def test_a_push_gets_through_until_it_may_not_and_nothing_is_left_in_the_end(tea
     url = endpoint["status"]["url"]
     assert urlsplit(url).netloc == HOST
     assert endpoint["status"]["header"] == "X-Hub-Signature-256"
-    assert team.connection(NAME) == {"url": url.encode(), "header": b"X-Hub-Signature-256"}
+    told = team.connection(NAME)
+    assert told.pop("forward-secret").startswith(b"whsec_")
+    assert told == {"url": url.encode(), "header": b"X-Hub-Signature-256"}
 
     large = json.dumps({"ref": "refs/heads/main", "noise": random.Random(1).randbytes(7_500).hex()}).encode()
     large += b"\n" * (20_000 - len(large))

@@ -102,7 +102,7 @@ def test_a_secret_without_our_label_is_never_used(team: Team, tenant: Rest) -> N
     assert team.call(url, b"{}", github(VALUE, b"{}")).status == 503
     assert "label" in condition(endpoint, "ResolvedRefs")["message"]
     assert VALUE.decode() not in told(team)
-    assert set(team.connection("push")) == {"url", "header"}
+    assert set(team.connection("push")) == {"url", "header", "forward-secret"}
 
 
 def test_a_secret_without_our_label_is_not_used_as_a_previous_one_either(team: Team, tenant: Rest) -> None:

@@ -28,6 +28,7 @@ TEAM = "team-a"
 START = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 #: As often as a queue would try again after a conflict, before a test gives up.
 _TRIES = 5
+_OF_TARGET = ("forward-secret", "previous-forward-secrets")
 
 SPEC: Mapping[str, Any] = {
     "auth": {"type": "hmac", "hmac": {"header": "X-Signature"}},
@@ -219,9 +220,14 @@ class Stage:
         return [key.value.reveal() for key in self.binding(name).keys]
 
     def secret(self, name: str = "ci-webhook") -> dict[str, bytes] | None:
-        """Return the data of a Secret of the tenant's, None where there is none."""
+        """Return the data of a Secret of the tenant's, None where there is none; see `forward_secrets` for the rest."""
         found = self.world.get("Secret", TEAM, name)
-        return None if found is None else secret_data(found)
+        return None if found is None else {k: v for k, v in secret_data(found).items() if k not in _OF_TARGET}
+
+    def forward_secrets(self, name: str = "ci-webhook") -> dict[str, bytes]:
+        """Return the keys that a connection Secret has for the target."""
+        found = self.world.get("Secret", TEAM, name)
+        return {} if found is None else {k: v for k, v in secret_data(found).items() if k in _OF_TARGET}
 
     def connection(self, name: str = "ci-webhook") -> dict[str, bytes]:
         """Return the data of a connection Secret that has to exist."""

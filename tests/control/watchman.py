@@ -34,7 +34,8 @@ class Watchman:
         values = [v for key, v in data.items() if key not in _NOT_SECRET]
         try:
             found = contract.decode(data[contract.DATA_KEY])
-            values += [key.value.reveal() for key in found.keys] if isinstance(found, contract.Binding) else []
+            kept = (*found.keys, *found.forward_keys) if isinstance(found, contract.Binding) else ()
+            values += [key.value.reveal() for key in kept]
         except (KeyError, contract.UndecodableBinding):
             pass
         for value in (line for v in values for line in v.split(b"\n") if len(line) >= _SHORTEST):
@@ -61,8 +62,9 @@ class Watchman:
             found = contract.decode(raw)
         except contract.UndecodableBinding:
             return
-        if isinstance(found, contract.Binding) and found.form:
-            self.generated |= {key.value.reveal() for key in found.keys}
+        if isinstance(found, contract.Binding):
+            made = (*(found.keys if found.form else ()), *found.forward_keys)
+            self.generated |= {key.value.reveal() for key in made}
 
     def see_text(self, text: str) -> None:
         """Hold that a text says no secret."""

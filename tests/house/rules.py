@@ -68,6 +68,7 @@ PURE = (
     "hookgate.control.next_binding",
     "hookgate.control.objects*",
     "hookgate.control.removal",
+    "hookgate.control.signing",
     "hookgate.control.replay",
     "hookgate.control.status*",
     "hookgate.control.sweep",

@@ -28,6 +28,10 @@ PLAIN = Binding(
 OPTIONAL: dict[str, tuple[dict[str, Any], Any]] = {
     "rate": ({"rate": Rate(requests=5, per_ms=1000, burst=9)}, {"requests": 5, "perMs": 1000, "burst": 9}),
     "maxInFlight": ({"max_in_flight": 3}, 3),
+    "forwardKeys": (
+        {"forward_keys": (Key(id="f", value=Sensitive(b"sign"), created=1, expires=9),)},
+        [{"id": "f", "value": "c2lnbg==", "created": 1, "expires": 9}],
+    ),
     "allowedNetworks": ({"allowed_networks": ("192.0.2.0/24", "::1")}, ["192.0.2.0/24", "::1"]),
 }
 
@@ -56,6 +60,8 @@ def test_every_optional_member_arrives_as_it_was_given(member: str) -> None:
         ("maxInFlight", None),
         ("maxInFlight", 0),
         ("maxInFlight", "3"),
+        ("forwardKeys", None),
+        ("forwardKeys", [{"id": "f", "value": "", "created": 1, "expires": None}]),
         ("allowedNetworks", None),
         ("allowedNetworks", []),
         ("allowedNetworks", "192.0.2.0/24"),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from hookgate.model.binding import Binding, digest, encode
+from hookgate.model.binding import Binding, Key, digest, encode
+from hookgate.model.sensitive import Sensitive
 from hookgate.receiver.table import BindingTable, Entry, Trouble
 from tests.receiver.rig import make_binding
 
@@ -128,6 +129,14 @@ def test_every_trouble_is_counted_and_has_no_digest(raw: bytes, trouble: Trouble
     table = table_of(THREE)
     table.put(ONE.uid, raw)
     assert ({t: n for t, n in table.troubles.items() if n}, table.digest(ONE.uid)) == ({trouble: 1}, None)
+
+
+def test_a_signing_key_of_another_form_takes_its_own_endpoint_out_and_no_other() -> None:
+    table = BindingTable()
+    table.put("uid-1", encode(make_binding(1, TARGET, forward_keys=(Key(id="f", value=Sensitive(b"raw"), created=0),))))
+    table.put("uid-2", encode(make_binding(2, TARGET)))
+    assert (table.digest("uid-1"), table.digest("uid-2") is None) == (None, False)
+    assert table.troubles[Trouble.UNVERIFIABLE] == 1
 
 
 def test_an_inactive_binding_needs_no_usable_target_or_descriptor() -> None:

@@ -114,7 +114,7 @@ class ClusterPlace:
     async def plan_rotation(self, manifest: Object, rotation: Rotation) -> Change:
         """See `Place`. An annotation that nobody declares elsewhere is no matter of Git's."""
         keeper, meta = keeper_of(manifest), manifest["metadata"]
-        declared = rotation.url or others_annotate(manifest, ANNOTATION_ROTATE)
+        declared = rotation.in_spec or others_annotate(manifest, ANNOTATION_ROTATE)
         if keeper is not None and declared:
             raise Stop(
                 Exit.NOT_CHANGED,

@@ -275,6 +275,9 @@ def _changing(commands: _Commands) -> None:
     rotate = _add(commands, "rotate", _run_rotate, "make a new secret; the former one works for the overlap more")
     rotate.add_argument("name", metavar="NAME")
     rotate.add_argument("--url", action="store_true", help="make a new URL instead")
+    rotate.add_argument(
+        "--forward-secret", action="store_true", help="make a new key instead that forwarded calls are signed with"
+    )
     rotate.add_argument("--yes", action="store_true", help="do not ask")
     rotate.add_argument("--wait", type=float, default=30.0, metavar="SECONDS", help="until it is so (%(default)s)")
     _place(rotate)

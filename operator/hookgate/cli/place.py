@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -35,24 +36,46 @@ class Unheard(Exception):  # noqa: N818 -- what it says
     """No receiver can be asked from here; the text says why, and what would help."""
 
 
+class Rotated(StrEnum):
+    """What can be rotated, as people call it."""
+
+    SECRET = "secret"  # noqa: S105 -- a word
+    URL = "URL"
+    FORWARD_SECRET = "forward-secret"  # noqa: S105 -- a word
+
+
+#: Where each is asked for in an endpoint.
+_ASKED = {
+    Rotated.SECRET: ("metadata", "annotations", ANNOTATION_ROTATE),
+    Rotated.URL: ("spec", "exposure", "rotateURL"),
+    Rotated.FORWARD_SECRET: ("spec", "target", "signing", "rotate"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """The wish for a new secret, or for a new URL. Every ``value`` counts once."""
+    """The wish for something new. Every ``value`` counts once."""
 
     value: str
-    url: bool
+    what: Rotated = Rotated.SECRET
+
+    @property
+    def in_spec(self) -> bool:
+        """Whether it is declared in the spec, which may be Git's."""
+        return _ASKED[self.what][0] == "spec"
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of an endpoint that declare it."""
-        if self.url:
-            return {"spec": {"exposure": {"rotateURL": self.value}}}
-        return {"metadata": {"annotations": {ANNOTATION_ROTATE: self.value}}}
+        declared: Any = self.value
+        for name in reversed(_ASKED[self.what]):
+            declared = {name: declared}
+        return dict(declared)
 
     def as_yaml(self) -> str:
         """Return them as somebody would write them into a file."""
-        if self.url:
-            return f'spec:\n  exposure:\n    rotateURL: "{self.value}"'
-        return f'metadata:\n  annotations:\n    {ANNOTATION_ROTATE}: "{self.value}"'
+        *way, last = _ASKED[self.what]
+        lines = [f"{'  ' * depth}{name}:" for depth, name in enumerate(way)]
+        return "\n".join([*lines, f'{"  " * len(way)}{last}: "{self.value}"'])
 
 
 class Place(Protocol):

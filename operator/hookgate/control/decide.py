@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hookgate.config.platform import Host
-from hookgate.control import checks, objects
+from hookgate.control import checks, objects, signing
 from hookgate.control.calls import next_calls, next_keys
 from hookgate.control.checks import Case
 from hookgate.control.keys import current, previous_secrets
@@ -169,7 +169,8 @@ def _again(
     if not confirmed:
         # A receiver that becomes ready wakes the endpoint by itself.
         return PENDING_AGAIN if observed.served is not None and observed.served.ready else IDLE_AGAIN
-    ends = [k.expires for k in binding.keys if k.expires is not None] + [r.expires for r in binding.retired]
+    keys = (*binding.keys, *binding.forward_keys)
+    ends = [k.expires for k in keys if k.expires is not None] + [r.expires for r in binding.retired]
     return max(1.0, min(ends) - observed.now) if ends else None
 
 
@@ -255,9 +256,10 @@ def _repair(wanted: dict[str, Any], found: Object) -> Step:
 def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
     """Return what the connection Secret tells the tenant: the URL, the header's name, secrets that we made.
 
-    And the verify token, where the sender asks with one before it delivers.
+    What the target verifies forwarded calls with is among them, and the verify token, where the sender asks with one
+    before it delivers.
     """
-    data: dict[str, bytes] = {}
+    data = signing.told(binding, case.observed.now)
     if binding.url:
         data["url"] = binding.url.encode()
         if case.header:

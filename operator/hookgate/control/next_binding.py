@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hookgate.control import keys as keyring
+from hookgate.control import signing
 from hookgate.control.checks import Case, recoverable, recovered_keys, rotation_seen_in_status
 from hookgate.control.objects import owned_by, secret_data, target_url, uid_of
 from hookgate.control.values import Finding, Object, Observed, Serve
@@ -48,7 +49,13 @@ def next_binding(case: Case, findings: tuple[Finding, ...]) -> Binding | None:
 
 
 def _closed(before: Binding, now: float) -> Binding:
-    return replace(before, closed=True, keys=keyring.current(before.keys, now), retired=_working(before, now))
+    return replace(
+        before,
+        closed=True,
+        keys=keyring.current(before.keys, now),
+        forward_keys=keyring.current(before.forward_keys, now),
+        retired=_working(before, now),
+    )
 
 
 def _working(before: Binding, now: float) -> tuple[RetiredPath, ...]:
@@ -84,6 +91,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         rate=spec.rate or observed.config.rate,
         max_in_flight=spec.max_in_flight or observed.config.max_in_flight,
         allowed_networks=spec.allowed_networks,
+        forward_keys=signing.next_keys(case),
     )
 
 
@@ -138,7 +146,12 @@ def _rotated(case: Case) -> dict[str, str]:
         return rotation_seen_in_status(case)  # what was asked for since the loss is done on the next look
     before = case.binding.rotated if case.binding else {}
     url = case.endpoint.spec.rotate_url
-    return {**before, **keyring.rotation_requests(case.endpoint), **({URL_REQUEST: url} if url else {})}
+    return {
+        **before,
+        **keyring.rotation_requests(case.endpoint),
+        **({URL_REQUEST: url} if url else {}),
+        **signing.requested(case),
+    }
 
 
 def _recovered_segment(case: Case) -> str | None:

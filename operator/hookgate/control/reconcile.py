@@ -180,12 +180,14 @@ class Reconciler:
 
 def draw(entropy: Callable[[int], bytes]) -> Fresh:
     """Draw the randomness of one decision."""
-    raw = entropy(20 + 32 + 16 + 16 * 8)
+    raw = entropy(20 + 32 + 16 + 16 * 8 + 32 + 8)
     return Fresh(
         segment=base64.b32encode(raw[:20]).decode().lower(),
         secret=raw[20:52],
         nonce=raw[52:68].hex(),
         ids=tuple(raw[i : i + 8].hex() for i in range(68, 196, 8)),
+        signing=raw[196:228],
+        signing_id=raw[228:236].hex(),
     )
 
 

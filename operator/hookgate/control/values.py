@@ -23,13 +23,15 @@ Object = Mapping[str, Any]
 class Fresh:
     """Randomness for one decision, drawn beforehand so that deciding stays pure.
 
-    ``segment`` is 160 bits in the path's alphabet, ``secret`` 32 bytes, ``nonce`` and ``ids`` hex.
+    ``segment`` is 160 bits in the path's alphabet, ``secret`` and ``signing`` 32 bytes, ``nonce`` and all ids hex.
     """
 
     segment: str
     secret: bytes
     nonce: str
     ids: tuple[str, ...]
+    signing: bytes
+    signing_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

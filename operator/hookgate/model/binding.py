@@ -75,7 +75,7 @@ class Binding:
     requests seen, by where they were asked.
     ``closed``: path and keys are kept, but the endpoint may not be served, so its path answers as an unknown one.
     ``rate``, ``max_in_flight`` and ``allowed_networks`` bound its calls, and how many and from where they may come;
-    without them there is no such bound.
+    without them there is no such bound. ``forward_keys`` sign what goes to the target, newest first.
     """
 
     uid: str
@@ -99,6 +99,7 @@ class Binding:
     rate: Rate | None = None
     max_in_flight: int | None = None
     allowed_networks: tuple[str, ...] = ()
+    forward_keys: tuple[Key, ...] = ()
 
     @property
     def generated(self) -> tuple[Key, ...]:
@@ -209,6 +210,7 @@ def _encode_optional(binding: Binding) -> dict[str, Any]:
         "rate": rate and {"requests": rate.requests, "perMs": rate.per_ms, "burst": rate.burst},
         "maxInFlight": binding.max_in_flight,
         "allowedNetworks": list(binding.allowed_networks),
+        "forwardKeys": [_encode_key(k) for k in binding.forward_keys],
     }
     return {name: value for name, value in members.items() if value}
 
@@ -236,6 +238,9 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         rate=_decode_rate(_typed(document, "rate", dict)) if "rate" in document else None,
         max_in_flight=_positive(document, "maxInFlight") if "maxInFlight" in document else None,
         allowed_networks=_decode_networks(document),
+        forward_keys=tuple(_decode_key(k) for k in _typed(document, "forwardKeys", list))
+        if "forwardKeys" in document
+        else (),
     )
 
 

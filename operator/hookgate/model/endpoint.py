@@ -145,11 +145,17 @@ class ServiceTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where authenticated calls go: exactly one of ``service`` and ``url``. ``timeout_ms`` bounds the whole attempt."""
+    """Where authenticated calls go: exactly one of ``service`` and ``url``. ``timeout_ms`` bounds the whole attempt.
+
+    ``rotate_signing`` asks for a new key to sign them with, beside which the former one signs for ``signing_overlap``
+    seconds more.
+    """
 
     service: ServiceTarget | None = None
     url: str | None = None
     timeout_ms: int = 10_000
+    rotate_signing: str | None = None
+    signing_overlap: int = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,8 @@ def _target(target: Fields) -> Target:
         service=_service(target.child("service")) if target.has("service") else None,
         url=target.optional_text("url", grammar.URL),
         timeout_ms=target.duration("timeout", _TIMEOUT),
+        rotate_signing=target.child("signing").optional_text("rotate", grammar.ROTATION),
+        signing_overlap=overlap(target.child("signing")),
     )
 
 

@@ -9,6 +9,7 @@ server is asked on the way. This module may not know how bytes travel nor where 
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -85,8 +86,8 @@ class Call:
     """What is learnt of one call on its way. ``held`` are the bytes of its body; ``limit`` is how many there may be."""
 
     __slots__ = (
-        "entered", "entry", "headers", "held", "key_id", "limit", "marks", "method", "peer", "query", "reason",
-        "skew", "started", "target_status", "ticket", "where",
+        "delivery_id", "entered", "entry", "event_type", "headers", "held", "key_id", "limit", "marks", "method",
+        "peer", "query", "reason", "skew", "started", "target_status", "ticket", "where",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 -- made for every call, and keywords would cost time
@@ -100,6 +101,8 @@ class Call:
         self.held = 0
         self.reason: str | None = None
         self.key_id: str | None = None
+        self.delivery_id: str | None = None
+        self.event_type: str | None = None
         self.target_status: int | None = None
         self.where: str | None = None
         self.skew: float | None = None
@@ -213,6 +216,7 @@ class Calls:
             call.reason, call.where, call.skew = verdict.reason, verdict.where, verdict.skew
             return refusal or Refusal.UNUSABLE
         call.key_id = verdict.key_id
+        call.delivery_id, call.event_type = verdict.delivery_id, verdict.event_type
         if entry.marker is not None:
             call.marks = entry.marker(request, verdict, now)
         return None
@@ -282,6 +286,8 @@ class Calls:
             client = self._clients.of(call.peer, call.headers)
             if client is not None:
                 headers.append((b"x-forwarded-for", client.text))
+            if entry.identity is not None:
+                headers += entry.identity.headers(call.delivery_id, call.event_type, body, self._clock(), os.urandom)
             self._deliverer.begin(entry.target, headers, query, body, delivered)
         except Exception as error:
             entry.circuit.answered()  # it is we who failed

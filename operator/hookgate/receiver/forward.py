@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from hookgate.receiver.identity import PREFIX
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 #: Never passed on: hop-by-hop (RFC 9110, 7.6.1), what the client of the target writes itself, claims about earlier hops
@@ -20,7 +22,7 @@ _NOT_FORWARDED = frozenset(
         b"forwarded", b"x-real-ip", b"proxy",
     }
 )  # fmt: skip
-_FORGEABLE_PREFIX = b"x-forwarded-"
+_FORGEABLE_PREFIXES = (b"x-forwarded-", PREFIX)
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -119,7 +121,7 @@ def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[by
     for name, value in headers:
         # Targets in the manner of CGI cannot tell "_" from "-": a name must not get past in the other spelling.
         plain = name.replace(b"_", b"-") if b"_" in name else name
-        if plain in dropped or plain.startswith(_FORGEABLE_PREFIX):
+        if plain in dropped or plain.startswith(_FORGEABLE_PREFIXES):
             if name == b"connection":
                 named.update(token.strip() for token in value.lower().split(b","))
         else:

@@ -20,6 +20,7 @@ from hookgate.receiver.bucket import Bucket
 from hookgate.receiver.circuit import Circuit
 from hookgate.receiver.confirm import Confirm, compile_confirmation
 from hookgate.receiver.forward import InvalidTarget, Target, forwarded, parse_target
+from hookgate.receiver.identity import Identity
 from hookgate.receiver.respond import Refusal, Reply, inactive, succeed
 from hookgate.scheme.handshake import Handshake, compile_handshake
 from hookgate.scheme.replay import Marker, compile_marker
@@ -54,11 +55,11 @@ class Entry:
     ``aliases`` are the entries of such paths beside their current one. ``handshake`` answers what the sender asks
     before it delivers; None where the scheme has nothing of the kind. ``circuit`` is what is known of the target's
     health, ``bucket`` what is left of its rate; both outlive a change of the binding that leaves target or rate alone.
-    ``allowed`` is where calls may come from, None: from everywhere. ``forwarded`` tells the target its public address.
-    ``confirm`` finds in an authentic body the call by which the sender wants something confirmed; None where that is
-    not wanted. ``successes`` are answers in place of a target's 2xx, by the id of the key that verified the call.
-    ``marker`` tells what a call is recognised by when it comes again; None where that does not matter.
-    ``replay_required``: no call goes unremembered.
+    ``allowed`` is where calls may come from, None: from everywhere. ``forwarded`` and ``identity`` tell the target
+    where the sender called, and who was authenticated. ``confirm`` finds in an authentic body the call by which the
+    sender wants something confirmed; None where that is not wanted. ``successes`` are answers in place of a target's
+    2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by when it comes again;
+    None where that does not matter. ``replay_required``: no call goes unremembered.
     """
 
     uid: str
@@ -84,6 +85,7 @@ class Entry:
     max_in_flight: int | None = None
     allowed: Networks | None = None
     forwarded: tuple[tuple[bytes, bytes], ...] = ()
+    identity: Identity | None = None
     bucket: Bucket | None = field(default=None, compare=False)
     circuit: Circuit = field(default_factory=Circuit, compare=False, repr=False)
 
@@ -156,6 +158,8 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         marker = compile_marker(binding.auth, binding.keys, binding.replay, nonce=binding.nonce)
         credentials = credential_headers(binding.auth)
         in_query = credential_in_query(binding.auth)
+        signs = binding.forward_keys
+        identity = Identity(binding.namespace, binding.name, signs) if signs else None
     except Exception as error:
         _log.warning("binding %s: auth cannot be compiled (%s)", binding.uid, type(error).__name__)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.UNVERIFIABLE)
@@ -171,6 +175,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         credentials=credentials,
         credential_in_query=in_query,
         forwarded=forwarded(binding.url),
+        identity=identity,
     )
 
 

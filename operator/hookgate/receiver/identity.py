@@ -1,0 +1,92 @@
+"""What a target is told of who was authenticated, signed so that it can believe it.
+
+The signature is that of Standard Webhooks: HMAC-SHA256 of ``id.timestamp.body``. As it covers nothing else, the id says
+everything: the endpoint, the sender's delivery id and its event type, each percent-encoded, with slashes between them.
+The other headers repeat its parts for readers. A sender's own headers of these names never get here, and those of
+Standard Webhooks itself (``webhook-id`` and so on) belong to the sender and pass. It may not know calls.
+"""
+
+from __future__ import annotations
+
+import hmac
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from hookgate.model.binding import Key
+
+#: What all headers of ours begin with, and no header of a sender that is passed on.
+PREFIX: Final = b"hookgate-"
+_SECRET: Final = b"whsec_"
+_NONCE: Final = 16
+#: Longer ids and types than any sender has are cut: a target's server bounds its headers, too.
+_LONGEST: Final = 256
+
+Pair = tuple[bytes, bytes]
+
+
+class Identity:
+    """Signs for one endpoint."""
+
+    __slots__ = ("_endpoint", "_keys", "_known", "_start")
+
+    def __init__(self, namespace: str, name: str, keys: Sequence[Key]) -> None:
+        """Sign with all of ``keys`` that have not ended when a call is signed."""
+        self._endpoint: Pair = (b"hookgate-endpoint", f"{namespace}/{name}".encode())
+        self._start = f"{_written(namespace)}/{_written(name)}/"
+        self._keys = [(_decoded(key.value.reveal()), key.expires) for key in keys]
+        #: Event types are few and come again and again.
+        self._known: dict[str, str] = {}
+
+    def headers(
+        self, delivery: str | None, event: str | None, body: bytes, now: float, draw: Callable[[int], bytes]
+    ) -> list[Pair]:
+        """Return the headers for one call that was authenticated ``now`` (unix seconds).
+
+        ``draw`` gives random bytes, to name a call whose sender gives it no name: such a name begins with a tilde, as
+        no sender's does here.
+        """
+        kind = self._kind(event) if event else ""
+        named = _written(delivery) if delivery else ""
+        message = f"{self._start}{named or '~' + draw(_NONCE).hex()}/{kind}".encode()
+        stamp = b"%d" % now
+        content = b"%b.%b.%b" % (message, stamp, body)
+        signatures = [
+            b"v1," + b2a_base64(hmac.digest(key, content, "sha256"), newline=False)
+            for key, expires in self._keys
+            if expires is None or now < expires
+        ]
+        found = [
+            (b"hookgate-id", message),
+            (b"hookgate-timestamp", stamp),
+            (b"hookgate-signature", b" ".join(signatures)),
+            self._endpoint,
+        ]
+        if named:
+            found.append((b"hookgate-delivery", named.encode()))
+        if kind:
+            found.append((b"hookgate-event", kind.encode()))
+        return found
+
+    def _kind(self, event: str) -> str:
+        kind = self._known.get(event)
+        if kind is None:
+            if len(self._known) >= _LONGEST:
+                self._known.clear()
+            kind = self._known[event] = _written(event)
+        return kind
+
+
+def _decoded(secret: bytes) -> bytes:
+    """Read a key as Standard Webhooks writes it. Raises ValueError for anything else."""
+    if not secret.startswith(_SECRET):
+        raise ValueError("a key that forwarded calls are signed with is not of the form whsec_")
+    return a2b_base64(secret.removeprefix(_SECRET), strict_mode=True)
+
+
+def _written(text: str) -> str:
+    """Write a part of an id: letters, digits, "-" and "_" as they are, all else by its bytes."""
+    if text.isascii() and len(text) <= _LONGEST and text.replace("-", "").replace("_", "").isalnum():
+        return text  # as nearly all are
+    return quote(text[:_LONGEST], safe="", errors="surrogatepass").replace(".", "%2E").replace("~", "%7E")
