@@ -92,6 +92,34 @@ def test_what_a_sender_signs_reaches_the_target_and_nothing_one_bit_away_does(
 
 
 @pytest.mark.parametrize("name", TIMED)
+def test_a_genuine_call_that_is_repeated_is_answered_and_not_delivered_again(
+    name: str, team: Team, target: Target
+) -> None:
+    """Whoever recorded a call and sends it again at once gets nothing through; the status says so beforehand."""
+    url, _ = configured(team, name)
+    told = team.get(name)["status"]["replay"]
+    assert told == {"protection": "SignedTimestamp", "window": "24h", "scope": "Replica"}
+    call = SENDERS[name]()
+    answers = [sent(team, url, call) for _ in range(3)]
+    assert [(each.status, b"already" in each.body) for each in answers] == [(200, False), (200, True), (200, True)]
+    assert len(target.at(f"/{team.namespace}/{name}")) == 1
+
+
+def test_github_s_redelivery_by_hand_gets_through_unless_the_team_asks(team: Team, target: Target) -> None:
+    """GitHub signs neither a time nor the id, so nothing is recognised unasked, and the status says that."""
+    url, _ = configured(team, "github")
+    assert team.get("github")["status"]["replay"] == {"protection": "None"}
+    call = replace(SENDERS["github"](), other={"X-GitHub-Delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958"})
+    assert [sent(team, url, call).status for _ in range(2)] == [200, 200]
+    assert len(target.at(f"/{team.namespace}/github")) == 2
+
+    team.patched("github", replay={"mode": "DeliveryId", "window": "1h"})
+    assert team.get("github")["status"]["replay"]["protection"] == "DeliveryId"
+    assert [sent(team, url, call).status for _ in range(2)] == [200, 200]
+    assert len(target.at(f"/{team.namespace}/github")) == 3
+
+
+@pytest.mark.parametrize("name", TIMED)
 def test_a_genuine_call_of_ten_minutes_ago_is_refused(
     name: str, team: Team, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,7 +168,11 @@ def test_a_sender_that_nobody_foresaw_gets_through_by_its_descriptor(
     held = {"ref": {"name": "new", "key": "secret"}, "previousRefs": [{"name": "old", "key": "secret"}]}
     url = team.created("acme", auth={"type": "hmac", "secret": held, **said})["status"]["url"]
     now = time.time()
-    calls = [acme.signed(url, now, *secrets) for secrets in ((acme.OLD,), (acme.OLD, acme.NEW), (acme.NEW,))]
+    sets = ((acme.OLD,), (acme.OLD, acme.NEW), (acme.NEW,))
+    calls = [
+        {**acme.signed(url, now - number, *secrets), "Acme-Delivery": f"d-{number}"}
+        for number, secrets in enumerate(sets)
+    ]
     assert [team.call(url, acme.BODY, headers).status for headers in calls] == [200, 200, 200]
     refused = [
         acme.signed(url, now, b"somebody else's"),
