@@ -22,7 +22,8 @@ from tests.bench.receiver.contenders import Contest
 from tests.bench.receiver.machine import Missing, check, ended
 from tests.bench.receiver.measure import Sample, rounds
 from tests.bench.receiver.plot import draw
-from tests.bench.receiver.report import Memory, ratios, rows, table
+from tests.bench.receiver.publish import publish
+from tests.bench.receiver.report import Memory, memory_table, ratio_table, ratios, rows, table
 
 _BEGAN = time.monotonic()
 #: Whose memory is told.
@@ -40,6 +41,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="rounds (%(default)s)")
     parser.add_argument("--seconds", type=float, default=1.2, help="time of each run (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    parser.add_argument("--publish", action="store_true", help="put plot and ratios into the README, too")
     return parser.parse_args()
 
 
@@ -82,6 +84,9 @@ def main() -> int:
     (chosen.out / "samples.json").write_text(json.dumps([asdict(sample) for sample in samples]))
     print(text)
     say(f"written to {chosen.out}")
+    if chosen.publish:
+        publish(f"{about}\n{ratio_table(ratios(samples))}\n{memory_table(memory)}", draw(found))
+        say("put into the README")
     return 0
 
 

@@ -24,6 +24,7 @@ class Case:
     path: str = CALL
     forged: bool = False
     rate: int = 0
+    unique: bool = False
 
     def options(self) -> list[str]:
         """Return the client's options."""
@@ -32,6 +33,8 @@ class Case:
             options.append("-forge")
         if self.rate:
             options += ["-rate", str(self.rate)]
+        if self.unique:
+            options.append("-unique")
         return options
 
 
@@ -65,6 +68,14 @@ CASES = (
         contenders=("hookgate", "go-answer", "webhook", "hookgate-uvicorn"),
         status="404",
         path=UNKNOWN,
+    ),
+    _forward("replay-off", "forward, every call with another id", ("hookgate",), unique=True),
+    _forward(
+        "replay-on",
+        "forward, repeated calls recognised",
+        ("hookgate",),
+        path=world.path(world.CALLED_REPLAY),
+        unique=True,
     ),
     _forward("body-200", "forward 0.2 kB", body=200),
     _forward("body-20k", "forward 20 kB", body=20_000),

@@ -95,10 +95,18 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
         ("refuse: lean edge to uvicorn", "refuse", _rate, "hookgate", "hookgate-uvicorn", 1.5),
         ("accept and forward: lean edge to uvicorn", "forward", _rate, "hookgate", "hookgate-uvicorn", None),
         ("unknown path: Hookgate to Go's net/http", "unknown", _rate, "hookgate", "go-answer", None),
+        (
+            "accept and forward: Hookgate on uvicorn to Go's ReverseProxy",
+            "forward",
+            _rate,
+            "hookgate-uvicorn",
+            "go-proxy",
+            None,
+        ),
         ("CPU of a forwarded call, 10,000 endpoints to 10", "forward", _cpu, "hookgate", "hookgate-10", None),
         ("CPU of a refused call, 10,000 endpoints to 10", "refuse", _cpu, "hookgate", "hookgate-10", None),
     )
-    found = []
+    found = [*_of_replay(samples)]
     for text, case, value, a, b, goal in wanted:
         each = _per_round(samples, case, value, a, b)
         if each:
@@ -106,14 +114,33 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
     return found
 
 
-def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memory], samples: Sequence[Sample]) -> str:
-    """Return everything in Markdown."""
+def _of_replay(samples: Sequence[Sample]) -> list[Ratio]:
+    on, off = ([s.cpu for s in samples if s.case == case] for case in ("replay-on", "replay-off"))
+    each = [x / y for x, y in zip(on, off, strict=True) if y]
+    text = "CPU of a forwarded call, repeated calls recognised to not"
+    return [Ratio(text=text, value=median(each), low=min(each), high=max(each))] if each else []
+
+
+def ratio_table(compared: Sequence[Ratio]) -> str:
+    """Return the ratios in Markdown."""
     lines = ["| ratio, each within its round | median | lowest and highest | goal |", "|---|---:|---:|---:|"]
     for each in compared:
         goal = f"{each.goal:.1f}" if each.goal is not None else ""
         lines.append(f"| {each.text} | **{each.value:.2f}** | {each.low:.2f} to {each.high:.2f} | {goal} |")
-    lines += [
-        "",
+    return "\n".join(lines) + "\n"
+
+
+def memory_table(memory: Sequence[Memory]) -> str:
+    """Return what everybody has in memory, in Markdown."""
+    lines = ["| memory | MiB at rest | MiB at most |", "|---|---:|---:|"]
+    lines += [f"| {each.title} | {each.rest:.0f} | {each.peak:.0f} |" for each in memory]
+    return "\n".join(lines) + "\n"
+
+
+def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memory], samples: Sequence[Sample]) -> str:
+    """Return everything in Markdown."""
+    lines = [
+        ratio_table(compared),
         "| case | contender | calls a second | lowest and highest | CPU s per million | core busy | other core busy |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -131,8 +158,7 @@ def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memo
             p50, p99, p999 = (row.median(value) / 1000 for value in (_p50, _p99, _p999))
             busy = row.median(lambda s: s.busy)
             lines.append(f"| {row.case.title}, {row.title} | {p50:.2f} | {p99:.2f} | {p999:.2f} | {busy:.0%} |")
-    lines += ["", "| memory | MiB at rest | MiB at most |", "|---|---:|---:|"]
-    lines += [f"| {each.title} | {each.rest:.0f} | {each.peak:.0f} |" for each in memory]
+    lines += ["", memory_table(memory)]
     target = [sample for sample in samples if sample.case == TARGET]
     if target:
         rate = median(sample.rate for sample in target)

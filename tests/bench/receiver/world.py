@@ -6,14 +6,15 @@ import base64
 import hashlib
 
 from hookgate.model.binding import Binding, Key, encode
+from hookgate.model.replay import USUAL, ReplayMode, ReplayPolicy
 from hookgate.model.sensitive import Sensitive
 from hookgate.scheme.presets import Presets
 
 SECRET = "0123456789abcdef" * 4
 HEADER = "X-Hub-Signature-256"
 MAX_BODY = 2 << 20
-#: The endpoint that is called, and its twin whose target speaks TLS.
-CALLED, CALLED_TLS = 5, 6
+#: The endpoint that is called, its twin whose target speaks TLS, and the one that recognises repeated calls.
+CALLED, CALLED_TLS, CALLED_REPLAY = 5, 6, 7
 _NAMESPACES = 100
 
 
@@ -45,6 +46,7 @@ def bindings(count: int, target: str, secure_target: str) -> dict[str, bytes]:
                 timeout_ms=10_000,
                 max_body_bytes=MAX_BODY,
                 segment=segment(number),
+                replay=ReplayPolicy(mode=ReplayMode.DELIVERY_ID) if number == CALLED_REPLAY else USUAL,
             )
         )
         for number in range(count)

@@ -26,15 +26,23 @@ import (
 type conn struct {
 	fd      int
 	address syscall.SockaddrInet4
+	own     []byte // its own copy of the request, where each has to be another
 	out     []byte // what of the request is not sent yet
 	in      []byte // what of the answer has come
 	due     int64  // when its request was due, nanoseconds
 	busy    bool
 }
 
+const (
+	deliveryID = "72d3162e-cc78-11e3-81ab-4c9367dc0958"
+	digits     = 12 // of the id are counted up by -unique
+)
+
 type load struct {
 	epoll, timer int
 	request      []byte
+	number       int // where in the request its number stands; 0: all are the same
+	sent         uint64
 	conns        map[int32]*conn
 	idle         []*conn
 	begin, until int64 // the measured time
@@ -53,12 +61,16 @@ func main() {
 	forge := flag.Bool("forge", false, "sign with another key")
 	connections := flag.Int("connections", 32, "open connections")
 	rate := flag.Float64("rate", 0, "requests a second; 0: as many as can be")
+	unique := flag.Bool("unique", false, "give every request a delivery id of its own")
 	warmup := flag.Duration("warmup", 300*time.Millisecond, "time before anything counts")
 	duration := flag.Duration("duration", 2*time.Second, "time that counts")
 	flag.Parse()
 
 	l := &load{conns: map[int32]*conn{}, statuses: map[string]int{}}
 	l.request = prepare(*path, *size, *secret, *forge)
+	if *unique {
+		l.number = bytes.Index(l.request, []byte(deliveryID)) + len(deliveryID) - digits
+	}
 	if *rate > 0 {
 		l.interval = int64(1e9 / *rate)
 	}
@@ -90,7 +102,7 @@ func prepare(path string, size int, secret string, forge bool) []byte {
 	mac.Write(body)
 	head := fmt.Sprintf("POST %s HTTP/1.1\r\nHost: hooks.example.com\r\nUser-Agent: GitHub-Hookshot/044aadd\r\n"+
 		"Content-Length: %d\r\nAccept: */*\r\nContent-Type: application/json\r\n"+
-		"X-GitHub-Delivery: 72d3162e-cc78-11e3-81ab-4c9367dc0958\r\nX-GitHub-Event: push\r\n"+
+		"X-GitHub-Delivery: "+deliveryID+"\r\nX-GitHub-Event: push\r\n"+
 		"X-GitHub-Hook-ID: 292430182\r\nX-Hub-Signature-256: sha256=%s\r\n\r\n",
 		path, len(body), hex.EncodeToString(mac.Sum(nil)))
 	return append([]byte(head), body...)
@@ -150,9 +162,24 @@ func (l *load) dispatch() {
 		}
 		c := l.idle[0] // the one that has rested longest, so that all are used
 		l.idle = l.idle[1:]
-		c.due, c.out, c.in, c.busy = due, l.request, c.in[:0], true
+		c.due, c.out, c.in, c.busy = due, l.next(c), c.in[:0], true
 		l.write(c)
 	}
+}
+
+// next returns the request to send: the one that all send, or this connection's copy with a number of its own.
+func (l *load) next(c *conn) []byte {
+	if l.number == 0 {
+		return l.request
+	}
+	if c.own == nil {
+		c.own = bytes.Clone(l.request)
+	}
+	l.sent++
+	for i, n := l.number+digits-1, l.sent; i >= l.number; i, n = i-1, n>>4 {
+		c.own[i] = "0123456789abcdef"[n&15]
+	}
+	return c.own
 }
 
 func (l *load) write(c *conn) {
