@@ -73,7 +73,7 @@ def test_the_status_tells_of_calls_once_and_is_left_alone_then(team: Team) -> No
     """Soon after the first ones; further calls within five minutes write nothing, and neither does rest."""
     url = called(team, "push")["status"]["url"]
     told = told_of_calls(team, "push")
-    assert (told["accepted"], told["refused"], told["lastRefused"]["reason"]) == (1, 2, "malformed-credential")
+    assert (told["accepted"], told["refused"], told["lastRefused"]["reason"]) == (1, 2, "wrong-prefix")
     team.plane.quiet()
     since, version = team.plane.mark(), team.get("push")["metadata"]["resourceVersion"]
     assert team.call(url, BODY).status == 401
@@ -100,7 +100,7 @@ def test_metrics_tell_of_calls_and_of_the_operators_work(team: Team, plane: Plan
     called(team, "push")
     place = {"namespace": team.namespace, "name": "push"}
     receiver, operator = asked(plane.private, "GET", "/metrics"), asked(plane.health, "GET", "/metrics")
-    outcomes = ("accepted", "wrong-credential", "malformed-credential")
+    outcomes = ("accepted", "wrong-credential", "wrong-prefix")
     metric = "hookgate_receiver_calls_total"
     assert [value(receiver, metric, **place, outcome=outcome) for outcome in outcomes] == [1, 1, 1]
     assert value(operator, "hookgate_operator_endpoints", ready="True", reason="Active") >= 1
@@ -136,7 +136,7 @@ def test_explain_tells_what_the_status_tells_where_no_receiver_can_be_asked(run:
     told_of_calls(team, "push")
     code, out, errors = run("explain", "push")
     assert (code, out.splitlines()[0].split(", as of")[0]) == (0, f"{team.namespace}/push: 1 accepted, 2 refused")
-    assert "malformed-credential (the last one)" in out
+    assert "wrong-prefix (the last one)" in out
     assert errors.startswith(f"hookgate: no receiver is ready in {SYSTEM}, or they run elsewhere")
     team.plane.cluster.kubectl("create", "serviceaccount", "looker", "-n", team.namespace)
     account = f"--serviceaccount={team.namespace}:looker"
@@ -145,4 +145,4 @@ def test_explain_tells_what_the_status_tells_where_no_receiver_can_be_asked(run:
     looker = team.plane.cluster.kubeconfig_for(team.namespace, "looker")
     code, out, errors = run("explain", "push", kubeconfig=looker)
     assert (code, errors.split(";")[0]) == (0, f"hookgate: you may not list pods in {SYSTEM}")
-    assert "malformed-credential (the last one)" in out
+    assert "wrong-prefix (the last one)" in out

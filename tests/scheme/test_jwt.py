@@ -294,9 +294,9 @@ def test_a_token_may_not_come_twice() -> None:
     ("headers", "expected"),
     [
         ({}, Reason.MISSING_CREDENTIAL),
-        ({"Authorization": ""}, Reason.MALFORMED_CREDENTIAL),
-        ({"Authorization": "Basic YTpi"}, Reason.MALFORMED_CREDENTIAL),
-        ({"Authorization": "Bearer"}, Reason.MALFORMED_CREDENTIAL),
+        ({"Authorization": ""}, Reason.WRONG_PREFIX),
+        ({"Authorization": "Basic YTpi"}, Reason.WRONG_PREFIX),
+        ({"Authorization": "Bearer"}, Reason.WRONG_PREFIX),
     ],
 )
 def test_no_token_is_no_credential(headers: dict[str, str], expected: Reason) -> None:

@@ -83,7 +83,7 @@ def test_a_rotation_needs_one_secret_in_common_and_no_order(
         ({"now": NOW + 121}, Reason.STALE),
         ({"now": NOW - 121}, Reason.STALE),
         ({"headers": signed(URL, NOW, b"somebody else's")}, Reason.WRONG_CREDENTIAL),
-        ({"headers": signed(URL, NOW)}, Reason.MALFORMED_CREDENTIAL),
+        ({"headers": signed(URL, NOW)}, Reason.WRONG_PREFIX),
         ({"headers": {}}, Reason.MISSING_CREDENTIAL),
         ({"headers": signed(URL, NOW, NEW) | {"Acme-Sent-At": "1700000000001"}}, Reason.WRONG_CREDENTIAL),
     ],

@@ -38,21 +38,23 @@ def _run(serve: Serve, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_explain_tells_what_was_wrong_with_each_call(serve: Serve, run: Run) -> None:
-    """A wrong secret, no signature at all, another form; and no word of what was sent."""
+    """A wrong secret, no signature at all, another prefix, another form; and no word of what was sent."""
     url, secret = serve.ready()["url"], serve.secret()
     statuses = [
         post(url, BODY, signed(secret, BODY)),
         post(url, BODY, signed(b"another secret", BODY)),
         post(url, BODY, {}),
         post(url, BODY, {"X-Hub-Signature-256": "canary"}),
+        post(url, BODY, {"X-Hub-Signature-256": "sha256=canary"}),
     ]
     code, out, errors = run("explain", "push")
     rows = [line.split(maxsplit=3)[1:] for line in out.splitlines() if line.startswith("20") and "Z  " in line]
-    assert (statuses, code, errors) == ([202, 401, 401, 401], 0, "")
-    assert out.splitlines()[0] == "default/push: 1 accepted, 3 refused, by 1 receiver since the start"
+    assert (statuses, code, errors) == ([202, 401, 401, 401, 401], 0, "")
+    assert out.splitlines()[0] == "default/push: 1 accepted, 4 refused, by 1 receiver since the start"
     assert [(step, reason) for step, reason, _ in rows] == [
         ("authenticity", "wrong-credential"),
         ("authenticity", "missing-credential"),
+        ("authenticity", "wrong-prefix"),
         ("authenticity", "malformed-credential"),
     ]
     assert {rest.split("  ")[0] for _, _, rest in rows} == {"header X-Hub-Signature-256"}

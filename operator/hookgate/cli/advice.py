@@ -124,8 +124,16 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             happened="What proves the sender stands in the call twice, and choosing one would be a guess.",
             check=(_PROXY, "Set up the webhook only once at the sender."),
         ),
+        "wrong-prefix": Advice(
+            happened="What should prove the sender does not begin with the scheme's prefix, such as sha256= or Bearer.",
+            check=(
+                "Compare prefix in spec.auth with what the sender sends: case and a space at its end count.",
+                _SCHEME,
+                "Some senders have an older and a newer form of signature to choose from.",
+            ),
+        ),
         "malformed-credential": Advice(
-            happened="What should prove the sender is of another form than the scheme's: another prefix or encoding.",
+            happened="What should prove the sender is of another form than the scheme's: another encoding or list.",
             check=(_SCHEME, "Some senders have an older and a newer form of signature to choose from."),
         ),
         "wrong-credential": Advice(

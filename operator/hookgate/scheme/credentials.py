@@ -77,7 +77,7 @@ def _plain(prefix: bytes) -> Splitter:
     skip = len(prefix)
 
     def split(value: bytes) -> Carried | Reason:
-        return ((value[skip:],), None) if value.startswith(prefix) else Reason.MALFORMED_CREDENTIAL
+        return ((value[skip:],), None) if value.startswith(prefix) else Reason.WRONG_PREFIX
 
     return split
 
@@ -86,7 +86,7 @@ def _basic(value: bytes) -> Carried | Reason:
     """Take the credentials of RFC 7617, whose scheme name has no case."""
     if value[:6].lower() == b"basic ":
         return (value[6:],), None
-    return Reason.MALFORMED_CREDENTIAL
+    return Reason.WRONG_PREFIX
 
 
 def _items(value: bytes, separator: bytes) -> list[bytes] | Reason:
@@ -102,6 +102,8 @@ def _list(separator: bytes, prefix: bytes, behind: bytes) -> Splitter:
         if isinstance(items, Reason):
             return items
         values = tuple(item[len(prefix) :] for item in items if item.startswith(prefix))
+        if not values:
+            return Reason.WRONG_PREFIX
         if behind:
             values = tuple(value.partition(behind)[2] for value in values if behind in value)
         return (values, None) if values else Reason.MALFORMED_CREDENTIAL

@@ -75,7 +75,7 @@ def _judge(descriptor: Descriptor) -> _Judge:
     repeated = refusals(headers_text(declared.names))[Reason.DUPLICATE_CREDENTIAL]
     refused = refusals(place_text(source, None))
     missing, malformed = refused[Reason.MISSING_CREDENTIAL], refused[Reason.MALFORMED_CREDENTIAL]
-    wrong = refused[Reason.WRONG_CREDENTIAL]
+    wrong, wrong_prefix = refused[Reason.WRONG_CREDENTIAL], refused[Reason.WRONG_PREFIX]
 
     def judge(keys: Sequence[MacKey], request: Request) -> Verdict:
         found = find(request.headers)
@@ -84,7 +84,9 @@ def _judge(descriptor: Descriptor) -> _Judge:
         value = found.get(header)
         if value is None:
             return missing
-        given = decode(value[skip:]) if value.startswith(prefix) else None
+        if not value.startswith(prefix):
+            return wrong_prefix
+        given = decode(value[skip:])
         if given is None:
             return malformed
         body, matched = request.body, None

@@ -121,7 +121,7 @@ def compile_token_verifier(document: Mapping[str, Any], keys: Sequence[Key]) -> 
         if value is None:
             return refused[Reason.MISSING_CREDENTIAL]
         token = _without_prefix(value, prefix)
-        signed = _open(token, rules, current) if token is not None else Reason.MALFORMED_CREDENTIAL
+        signed = _open(token, rules, current) if token is not None else Reason.WRONG_PREFIX
         if isinstance(signed, Reason):
             return refused[signed]
         key_id, claims = signed

@@ -18,6 +18,8 @@ class Reason(StrEnum):
     MISSING_CREDENTIAL = "missing-credential"
     DUPLICATE_CREDENTIAL = "duplicate-credential"
     MALFORMED_CREDENTIAL = "malformed-credential"
+    #: What is there does not begin as the scheme says: another version of it, or another scheme.
+    WRONG_PREFIX = "wrong-prefix"
     WRONG_CREDENTIAL = "wrong-credential"
     #: The signature is right, its timestamp lies outside the tolerance.
     STALE = "stale"

@@ -60,6 +60,7 @@ _CLOSEST: Final = (
     Reason.DUPLICATE_CREDENTIAL,
     Reason.UNREADABLE_BODY,
     Reason.MALFORMED_CREDENTIAL,
+    Reason.WRONG_PREFIX,
     Reason.MISSING_CREDENTIAL,
 )
 #: Asymmetric checks are costly, so fewer candidates are tried.
