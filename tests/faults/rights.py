@@ -6,7 +6,7 @@ and the API server has to refuse something.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.cluster.rest import path_of
@@ -23,9 +23,21 @@ _ROLES = (
     f"{_RBAC}/namespaces/{BINDINGS}/roles/hookgate-receiver",
 )
 _QUICK = 3
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
+_AUTOSCALER = f"/apis/autoscaling/v2/namespaces/{SYSTEM}/horizontalpodautoscalers/hookgate-receiver"
+_TOLD = f"/api/v1/namespaces/{SYSTEM}/configmaps/hookgate-status"
+#: What the operator makes of receivers that it runs, and a change that it has to undo.
+MADE: Mapping[str, dict[str, Any]] = {
+    f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/hookgate-receiver": {
+        "spec": {"template": {"spec": {"terminationGracePeriodSeconds": 7}}}
+    },
+    f"/api/v1/namespaces/{SYSTEM}/services/hookgate-receiver": {"spec": {"selector": {"drift": "yes"}}},
+    f"/apis/policy/v1/namespaces/{SYSTEM}/poddisruptionbudgets/hookgate-receiver": {"spec": {"maxUnavailable": 3}},
+    _AUTOSCALER: {"spec": {"maxReplicas": 9}},
+}
 
-Right = tuple[str, str, str]
+#: Group, kind, verb, and the only names that it is for, if there are any.
+Right = tuple[str, str, str, tuple[str, ...]]
 
 
 def rights(stand: Stand, scope: Scope) -> Iterator[Case]:
@@ -33,7 +45,7 @@ def rights(stand: Stand, scope: Scope) -> Iterator[Case]:
     shipped = {path: stand.admin.send("GET", path).body for path in _ROLES}
     wild = [r for role in shipped.values() for r in _given(role) if "*" in r]
     yield Case("P21", "no wildcards", str(wild) if wild else "")
-    every = sorted({right for role in shipped.values() for right in _given(role)})
+    every = sorted({(*right[:3], ()) for role in shipped.values() for right in _given(role)})
     mark = stand.proxy.mark()
     _life(stand)
     refused = [e for e in stand.proxy.since(mark) if e.status == 403]
@@ -53,7 +65,7 @@ def rights(stand: Stand, scope: Scope) -> Iterator[Case]:
 
 def _given(role: dict[str, Any]) -> list[Right]:
     return [
-        (group, resource, verb)
+        (group, resource, verb, tuple(rule.get("resourceNames", ())))
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
@@ -63,9 +75,9 @@ def _given(role: dict[str, Any]) -> list[Right]:
 
 def _without(role: dict[str, Any], right: Right, path: str, stand: Stand) -> dict[str, Any]:
     rules = [
-        {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
-        for group, resource, verb in _given(role)
-        if (group, resource, verb) != right
+        {"apiGroups": [group], "resources": [resource], "verbs": [verb], **({"resourceNames": names} if names else {})}
+        for group, resource, verb, names in _given(role)
+        if (group, resource, verb) != right[:3]
     ]
     return {**role, "rules": rules, "metadata": _unversioned(role)}
 
@@ -108,35 +120,37 @@ def _life(stand: Stand, until_refused: int | None = None) -> None:
     team.delete()
     other.delete()
     pause_until(lambda: over() or (team.get() is None and other.get() is None), _PATIENCE_S)
-    _managed(stand)
-    pause_until(lambda: over() or _deployed(stand), _PATIENCE_S)
-    if not over() and _deployed(stand):
-        path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/hookgate-receiver"
-        stand.admin.send("PATCH", path, {"spec": {"replicas": 7}}, content_type="application/merge-patch+json")
-        service = f"/api/v1/namespaces/{SYSTEM}/services/hookgate-receiver"
-        changed = {"spec": {"selector": {"drift": "yes"}}}
-        stand.admin.send("PATCH", service, changed, content_type="application/merge-patch+json")
-        pause_until(lambda: over() or not _drifted(stand), _PATIENCE_S)
-    for path in (
-        f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/hookgate-receiver",
-        f"/api/v1/namespaces/{SYSTEM}/services/hookgate-receiver",
-    ):
-        stand.end_operator()
+    _receivers(stand, over)
+    stand.end_operator()
+    for path in (*MADE, _TOLD):
         stand.admin.send("DELETE", path)
 
 
-def _managed(stand: Stand) -> None:
+def _receivers(stand: Stand, over: Callable[[], bool]) -> None:
+    """Have receivers made, changed by others, scaled by an autoscaler and no more, and given up."""
+
+    def made() -> bool:
+        return all(stand.admin.send("GET", path).ok for path in (*MADE, _TOLD))
+
+    managed = {"image": "example.com/hookgate:0", "autoscaling": {"minReplicas": 1, "maxReplicas": 3}}
+    stand.configure(receiver={"managed": managed})
+    pause_until(lambda: over() or made(), _PATIENCE_S)
+    for path, drift in {} if over() else MADE.items():
+        stand.admin.send("PATCH", path, drift, content_type="application/merge-patch+json")
+    pause_until(lambda: over() or not _drifted(stand), _PATIENCE_S)
     stand.configure(receiver={"managed": {"image": "example.com/hookgate:0", "replicas": 1}})
-
-
-def _deployed(stand: Stand) -> bool:
-    path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/hookgate-receiver"
-    service = f"/api/v1/namespaces/{SYSTEM}/services/hookgate-receiver"
-    return stand.admin.send("GET", path).ok and stand.admin.send("GET", service).ok
+    pause_until(lambda: over() or stand.admin.send("GET", _AUTOSCALER).status == 404, _PATIENCE_S)
+    stand.configure(receiver={"addresses": [f"http://127.0.0.1:{stand.private}"]})
+    pause_until(lambda: over() or "NotManaged" in str(stand.admin.send("GET", _TOLD).body), _PATIENCE_S)
 
 
 def _drifted(stand: Stand) -> bool:
-    path = f"/apis/apps/v1/namespaces/{SYSTEM}/deployments/hookgate-receiver"
-    service = f"/api/v1/namespaces/{SYSTEM}/services/hookgate-receiver"
-    replicas = stand.admin.send("GET", path).body["spec"]["replicas"]
-    return replicas == 7 or "drift" in stand.admin.send("GET", service).body["spec"].get("selector", {})
+    """Whether anything still says what somebody else wrote into it."""
+    found = [(stand.admin.send("GET", path).body, drift) for path, drift in MADE.items()]
+    return any(_holds(body, drift) for body, drift in found)
+
+
+def _holds(body: Any, drift: Any) -> bool:
+    if isinstance(drift, dict):
+        return isinstance(body, dict) and all(_holds(body.get(key), value) for key, value in drift.items())
+    return bool(body == drift)
