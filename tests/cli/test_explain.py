@@ -153,3 +153,14 @@ def test_an_endpoint_that_is_not_ready_says_so_first() -> None:
     condition = {"type": "Ready", "status": "False", "reason": "NoReceivers", "message": "No receiver is ready."}
     manifest = {**MANIFEST, "status": {"observedGeneration": 1, "conditions": [condition]}}
     assert "not Ready: team-a/push: No receiver is ready." in explanation(manifest, of_status(manifest), NOW)
+
+
+def test_calls_that_came_again_are_told_apart_from_refused_ones() -> None:
+    assert "no call has come in" not in explained(of_receivers(UID, [calls(repeated=1)], []))
+    heard = of_receivers(UID, [calls(accepted=1, lastAccepted=NOW, repeated=2), calls(repeated=1)], [])
+    assert "repeated:      3 that the target had taken before" in explained(heard)
+    assert "1 accepted, 0 refused" in explained(heard)
+
+
+def test_a_receiver_that_does_not_tell_of_repeated_calls_is_understood() -> None:
+    assert "repeated" not in explained(of_receivers(UID, [calls(accepted=1), calls(repeated="many")], []))

@@ -127,6 +127,7 @@ def test_a_target_that_does_not_answer_in_time_frees_the_call(house: House) -> N
     endpoint = house.endpoint(gate, auth=WITH_ID, timeout_ms=100)
     assert endpoint.call(body(1)).status == 504
     gate.open()
+    house.put(replace(endpoint.binding, timeout_ms=30_000))
     assert endpoint.call(body(1)).status == 202
 
 
@@ -137,9 +138,9 @@ def test_a_target_that_cannot_be_reached_frees_the_call(house: House) -> None:
 
 def test_a_target_that_is_down_is_not_asked_and_frees_the_call(house: House) -> None:
     endpoint = house.endpoint(auth=WITH_ID, target="http://127.0.0.1:1/")
-    statuses = [endpoint.call(body(1)).status for _ in range(7)]
-    assert (statuses[0], statuses[-1]) == (502, 503)
-    assert refusals(endpoint)[-1]["reason"] == "target-down"
+    statuses = [endpoint.call(body(1)).status for _ in range(8)]
+    assert set(statuses) == {502, 503}
+    assert "in-flight" not in [each["reason"] for each in refusals(endpoint)]
 
 
 def test_any_2xx_counts_as_taken(house: House) -> None:

@@ -38,6 +38,17 @@ def test_a_signed_call_reaches_the_target_and_a_wrong_one_does_not(tmp_path: Pat
         assert f"active  True   Active   X-Hub-Signature-256  {url}".split() == serve.out.splitlines()[-3].split()[2:]
 
 
+def test_a_repeated_call_is_delivered_once_and_said_to_be_one(tmp_path: Path) -> None:
+    with target() as ci:
+        serve = Serve(tmp_path, "--forward", f"default/ci={ci.url}")
+        serve.write("push.yaml", endpoint() + "  replay: {mode: Signature}\n")
+        with serve:
+            url = serve.ready()["url"]
+            assert [post(url, BODY, signed(serve.secret(), BODY)) for _ in range(2)] == [202, 200]
+            until(lambda: "a repeated call, delivered before" in serve.out, "the line of the repeated call")
+        assert [body for _, body in ci.taken] == [BODY]
+
+
 @pytest.fixture(name="served")
 def _served(tmp_path: Path) -> Serve:
     """A folder with one endpoint, not started yet, whose target stands nowhere."""

@@ -103,7 +103,7 @@ def explanation(manifest: Object, heard: Heard, now: float) -> str:
         parts.append(table([_row(each) for each in heard.refusals], COLUMNS))
     for reason, count in _reasons(heard):
         parts.append("\n".join(_advice(reason, count, len(heard.refusals), names)))
-    if heard.calls is None:
+    if heard.calls is None and not heard.repeated:
         parts.append(
             "\n".join(["no call has come in; check:", *(f"  - {each.format(**names)}" for each in NEVER_CALLED)])
         )

@@ -12,14 +12,16 @@ from typing import TextIO
 
 from hookgate.cli.tables import row_of, table, why_not_ready
 from hookgate.control.values import Object
-from hookgate.receiver.calls import Receipt
+from hookgate.receiver.calls import DUPLICATE, HANDSHAKE, Receipt
 from hookgate.receiver.respond import Undelivered
 
-#: Why an accepted call did not get the target's answer.
+#: Calls that were authentic and got no answer of the target.
 _UNDELIVERED: Mapping[str, str] = {
-    Undelivered.TIMEOUT: "the target did not answer in time",
-    Undelivered.REFUSED: "the target cannot be reached",
-    Undelivered.ANSWER_TOO_LARGE: "the target's answer is too large",
+    Undelivered.TIMEOUT: "accepted, the target did not answer in time",
+    Undelivered.REFUSED: "accepted, the target cannot be reached",
+    Undelivered.ANSWER_TOO_LARGE: "accepted, the target's answer is too large",
+    DUPLICATE: "a repeated call, delivered before",
+    HANDSHAKE: "a handshake, answered",
 }
 
 
@@ -29,7 +31,7 @@ def delivery_line(receipt: Receipt) -> str:
     if receipt.target_status is not None:
         verdict = f"accepted, target {receipt.target_status}"
     elif (why := _UNDELIVERED.get(receipt.reason or "")) is not None:
-        verdict = f"accepted, {why}"
+        verdict = why
     else:
         verdict = f"refused: {receipt.reason}"
     return f"{at} {receipt.namespace}/{receipt.name}  {receipt.status}  {verdict}  ({receipt.milliseconds:.0f} ms)"

@@ -116,7 +116,9 @@ class Receiver:
         )
         self.memory = Memory(self.table, most=settings.replay_marks, most_each=settings.replay_marks_each)
         address = settings.replay_store
-        self.store = RedisStore(address, settings.replay_secret) if address is not None else None
+        self.store: RedisStore | None = None
+        if address is not None:
+            self.store = RedisStore(address, settings.replay_secret, seconds=settings.replay_seconds)
         self.ports: tuple[int, int] = (settings.port, settings.private_port)
         self.judge = Judge(loopback=settings.loopback_targets, denied=settings.denied_targets)
         self._source, self._on_call, self._deliverer = source, on_call, deliverer

@@ -27,9 +27,8 @@ from hookgate.scheme.replay import Mark
 
 _log = logging.getLogger(__name__)
 
-#: How long the store may take to be reached, and to answer, in seconds. Callers wait meanwhile.
-CONNECT_SECONDS: Final = 2.0
-ANSWER_SECONDS: Final = 1.0
+#: How long the store may take to be reached and to let us in, in seconds.
+_CONNECT_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.25
 _PAUSES: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 #: How many taken calls are kept for a store that is away; beyond that the oldest are given up, and counted.
@@ -86,15 +85,15 @@ class _Link(asyncio.Protocol):
         """Send a command and wait. Raises `Lost`, `TimeoutError` and hiredis.ReplyError."""
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.ask(lambda found: None if waiting.done() else waiting.set_result(found), *words)
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(_CONNECT_SECONDS):
             found = await waiting
         if isinstance(found, Exception):
             raise found
         return found
 
-    def overdue(self) -> bool:
-        """Tell whether the oldest question waits for too long."""
-        return bool(self._waiting) and time.monotonic() - self._waiting[0][1] > ANSWER_SECONDS
+    def overdue(self, seconds: float) -> bool:
+        """Tell whether the oldest question waits for longer than that."""
+        return bool(self._waiting) and time.monotonic() - self._waiting[0][1] > seconds
 
     def close(self) -> None:
         """End at once."""
@@ -104,9 +103,12 @@ class _Link(asyncio.Protocol):
 class RedisStore:
     """A `hookgate.receiver.guard.Store`. ``up`` tells whether it can be asked now; ``errors`` counts by kind."""
 
-    def __init__(self, address: StoreAddress, secret: Path | None = None) -> None:
-        """Use the store at ``address``; ``secret`` is a folder that may have username, password and ca.crt."""
-        self._address, self._secret = address, secret
+    def __init__(self, address: StoreAddress, secret: Path | None = None, *, seconds: float = 1.0) -> None:
+        """Use the store at ``address``; ``secret`` is a folder that may have username, password and ca.crt.
+
+        A store that takes longer than ``seconds`` for an answer is taken for away.
+        """
+        self._address, self._secret, self._seconds = address, secret, seconds
         self._link: _Link | None = None
         self._numbers, self._own = itertools.count(), os.urandom(8)
         self._untold: dict[bytes, float] = {}
@@ -226,7 +228,7 @@ class RedisStore:
         found = await asyncio.to_thread(_read, self._secret)
         context = _context(found.get("ca.crt")) if address.tls else None
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(CONNECT_SECONDS):
+        async with asyncio.timeout(_CONNECT_SECONDS):
             _, link = await loop.create_connection(_Link, address.host, address.port, ssl=context)
         try:
             await self._greet(link, found)
@@ -264,7 +266,7 @@ class RedisStore:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await link.ended.wait()
             except TimeoutError:
-                if link.overdue():
+                if link.overdue(self._seconds):
                     link.close()
 
     def _say(self, trouble: str) -> None:

@@ -32,7 +32,7 @@ class ReceiverSettings:
     ``denied_targets`` are networks that targets may not be in, beside those that they never may.
     ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
     thousand take about 0.25 MB. ``replay_store`` is where receivers share that; ``replay_secret`` is a folder with what
-    it takes to be let in there.
+    it takes to be let in there, and ``replay_seconds`` how long it may take to answer while callers wait.
     ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
     ``tls`` is for receivers without an ingress in front; None: calls come in the clear.
     ``keep_alive`` must be longer than that of the proxies in front, which would else meet closing connections.
@@ -55,6 +55,7 @@ class ReceiverSettings:
     replay_marks_each: int = MARKS_EACH
     replay_store: StoreAddress | None = None
     replay_secret: Path | None = None
+    replay_seconds: float = 1.0
     loopback_targets: bool = False
     denied_targets: tuple[str, ...] = ()
     tls: TlsFiles | None = None
