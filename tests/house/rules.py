@@ -56,6 +56,7 @@ PURE = (
     "hookgate.scheme*",
     "hookgate.config*",
     "hookgate.control.calls",
+    "hookgate.control.authority",
     "hookgate.control.backup",
     "hookgate.control.checks*",
     "hookgate.control.decide*",

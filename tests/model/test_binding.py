@@ -32,6 +32,7 @@ OPTIONAL: dict[str, tuple[dict[str, Any], Any]] = {
         {"forward_keys": (Key(id="f", value=Sensitive(b"sign"), created=1, expires=9),)},
         [{"id": "f", "value": "c2lnbg==", "created": 1, "expires": 9}],
     ),
+    "ca": ({"ca": "-----BEGIN CERTIFICATE-----"}, "-----BEGIN CERTIFICATE-----"),
     "allowedNetworks": ({"allowed_networks": ("192.0.2.0/24", "::1")}, ["192.0.2.0/24", "::1"]),
 }
 
@@ -60,6 +61,9 @@ def test_every_optional_member_arrives_as_it_was_given(member: str) -> None:
         ("maxInFlight", None),
         ("maxInFlight", 0),
         ("maxInFlight", "3"),
+        ("ca", None),
+        ("ca", ""),
+        ("ca", ["PEM"]),
         ("forwardKeys", None),
         ("forwardKeys", [{"id": "f", "value": "", "created": 1, "expires": None}]),
         ("allowedNetworks", None),

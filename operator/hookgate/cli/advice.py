@@ -227,7 +227,7 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             check=(
                 "See whether it has expired, whether it is for the host that spec.target names, and whether the target "
                 "speaks TLS at all.",
-                "If a CA of your own issued it: receivers verify by those of the system.",
+                "If a CA of your own issued it: name that in spec.target.ca; without one those of the system count.",
             ),
         ),
         "target-down": Advice(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hookgate.config.platform import Host
-from hookgate.control import checks, objects, signing
+from hookgate.control import authority, checks, objects, signing
 from hookgate.control.calls import next_calls, next_keys
 from hookgate.control.checks import Case
 from hookgate.control.keys import current, previous_secrets
@@ -29,6 +29,9 @@ from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import FINALIZER, InvalidSpec, State, WebhookEndpoint
 from hookgate.scheme.handshake import told_token
 from hookgate.scheme.presets import Resolved, Unresolvable
+
+#: Does everything that it names exist, and may it be used?
+_RESOLVED = (*checks.RESOLVED, authority.target_authority_is_usable)
 
 
 def decide(observed: Observed) -> Plan:
@@ -75,7 +78,7 @@ def _is_told(observed: Observed, endpoint: WebhookEndpoint) -> bool:
 def _present(case: Case) -> Plan:
     """Plan for an endpoint that is to exist, active or not, served or refused."""
     observed = case.observed
-    findings = tuple(f for f in (checks.first(checks.ACCEPTED, case), checks.first(checks.RESOLVED, case)) if f)
+    findings = tuple(f for f in (checks.first(checks.ACCEPTED, case), checks.first(_RESOLVED, case)) if f)
     binding = next_binding(case, findings)
     raw = contract.encode(binding) if binding else None
     digest = contract.digest(raw) if raw else None

@@ -31,11 +31,13 @@ def names_of(manifest: Object) -> Names:
     ways = [_mapping(way) for way in (auth, *_list(auth.get("anyOf")))]
     secrets = [_mapping(way.get("secret")) for way in ways]
     refs = [ref for secret in secrets for ref in (secret.get("ref"), *_list(secret.get("previousRefs")))]
+    target = _mapping(spec.get("target"))
+    refs.append(target.get("ca"))
     connection = _text(spec.get("secretName")) or default_secret_name(str(manifest["metadata"]["name"]))
     return Names(
         connection=connection,
         referenced=frozenset(name for ref in refs if (name := _text(_mapping(ref).get("name")))),
-        service=_text(_mapping(_mapping(spec.get("target")).get("service")).get("name")),
+        service=_text(_mapping(target.get("service")).get("name")),
         key_sets=frozenset(found for way in ways if (found := _key_set(way)) is not None),
     )
 

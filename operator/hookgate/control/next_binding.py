@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hookgate.control import authority, signing
 from hookgate.control import keys as keyring
-from hookgate.control import signing
 from hookgate.control.checks import Case, recoverable, recovered_keys, rotation_seen_in_status
 from hookgate.control.objects import owned_by, secret_data, target_url, uid_of
 from hookgate.control.values import Finding, Object, Observed, Serve
@@ -92,6 +92,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         max_in_flight=spec.max_in_flight or observed.config.max_in_flight,
         allowed_networks=spec.allowed_networks,
         forward_keys=signing.next_keys(case),
+        ca=authority.certificates(case),
     )
 
 

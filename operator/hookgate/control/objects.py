@@ -160,7 +160,7 @@ def target_url(endpoint: WebhookEndpoint, service_base: str | None) -> str:
     service = endpoint.spec.target.service
     if service is None:
         return endpoint.spec.target.url or ""
-    base = service_base or f"http://{service.name}.{endpoint.namespace}.svc:{service.port}"
+    base = service_base or f"{service.scheme}://{service.name}.{endpoint.namespace}.svc:{service.port}"
     return base.rstrip("/") + service.path
 
 

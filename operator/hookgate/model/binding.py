@@ -76,6 +76,7 @@ class Binding:
     ``closed``: path and keys are kept, but the endpoint may not be served, so its path answers as an unknown one.
     ``rate``, ``max_in_flight`` and ``allowed_networks`` bound its calls, and how many and from where they may come;
     without them there is no such bound. ``forward_keys`` sign what goes to the target, newest first.
+    ``ca`` are the certificates (PEM) that an https target is verified by; None: those of the receiver's system.
     """
 
     uid: str
@@ -100,6 +101,7 @@ class Binding:
     max_in_flight: int | None = None
     allowed_networks: tuple[str, ...] = ()
     forward_keys: tuple[Key, ...] = ()
+    ca: str | None = None
 
     @property
     def generated(self) -> tuple[Key, ...]:
@@ -210,6 +212,7 @@ def _encode_optional(binding: Binding) -> dict[str, Any]:
         "rate": rate and {"requests": rate.requests, "perMs": rate.per_ms, "burst": rate.burst},
         "maxInFlight": binding.max_in_flight,
         "allowedNetworks": list(binding.allowed_networks),
+        "ca": binding.ca,
         "forwardKeys": [_encode_key(k) for k in binding.forward_keys],
     }
     return {name: value for name, value in members.items() if value}
@@ -238,6 +241,7 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         rate=_decode_rate(_typed(document, "rate", dict)) if "rate" in document else None,
         max_in_flight=_positive(document, "maxInFlight") if "maxInFlight" in document else None,
         allowed_networks=_decode_networks(document),
+        ca=_text(document, "ca") if "ca" in document else None,
         forward_keys=tuple(_decode_key(k) for k in _typed(document, "forwardKeys", list))
         if "forwardKeys" in document
         else (),

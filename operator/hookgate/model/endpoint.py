@@ -134,6 +134,13 @@ class AuthSpec:
         return self.type in GENERATING and self.secret.ref is None
 
 
+class Scheme(StrEnum):
+    """How a target Service is spoken to."""
+
+    HTTP = "http"
+    HTTPS = "https"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceTarget:
     """A Service in the endpoint's own namespace."""
@@ -141,12 +148,14 @@ class ServiceTarget:
     name: str
     port: int
     path: str = "/"
+    scheme: str = "http"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where authenticated calls go: exactly one of ``service`` and ``url``. ``timeout_ms`` bounds the whole attempt.
 
+    ``ca`` is where the certificates are that an https target is verified by; None: those of the system.
     ``rotate_signing`` asks for a new key to sign them with, beside which the former one signs for ``signing_overlap``
     seconds more.
     """
@@ -154,6 +163,7 @@ class Target:
     service: ServiceTarget | None = None
     url: str | None = None
     timeout_ms: int = 10_000
+    ca: SecretKeyRef | None = None
     rotate_signing: str | None = None
     signing_overlap: int = 86_400
 

@@ -17,6 +17,8 @@ from hookgate.model.endpoint import (
     EndpointSpec,
     FieldError,
     InvalidSpec,
+    Scheme,
+    SecretKeyRef,
     ServiceTarget,
     State,
     Target,
@@ -31,6 +33,7 @@ from hookgate.model.replay import ReplayMode, ReplayPolicy
 
 NAME_TOO_LONG = "choose a name of at most 63 characters, because it is used as a label value"
 ONE_TARGET = "give exactly one of service and url"
+CA_NEEDS_HTTPS = "remove ca, or name an https target: a URL that begins with https://, or a service with scheme https"
 NOTHING_REQUIRED = "remove required, or choose another mode than Disabled"
 
 _INACTIVE_RESPONSES = (503, 404, 410)
@@ -132,12 +135,24 @@ def _network(item: Fields, name: str) -> str:
 def _target(target: Fields) -> Target:
     if target.has("service") == target.has("url"):
         target.refuse("", ONE_TARGET)
+    url = target.optional_text("url", grammar.URL)
+    service = target.glance("service").value.get("scheme")
+    if target.has("ca") and service != "https" and not (url or "").startswith("https://"):
+        target.refuse("ca", CA_NEEDS_HTTPS)
     return Target(
         service=_service(target.child("service")) if target.has("service") else None,
-        url=target.optional_text("url", grammar.URL),
+        url=url,
+        ca=_authority(target.child("ca")) if target.has("ca") else None,
         timeout_ms=target.duration("timeout", _TIMEOUT),
         rotate_signing=target.child("signing").optional_text("rotate", grammar.ROTATION),
         signing_overlap=overlap(target.child("signing")),
+    )
+
+
+def _authority(ca: Fields) -> SecretKeyRef:
+    return SecretKeyRef(
+        name=ca.text("name", grammar.SECRET_NAME, required=True),
+        key=ca.text("key", grammar.SECRET_KEY, default="ca.crt"),
     )
 
 
@@ -146,4 +161,5 @@ def _service(service: Fields) -> ServiceTarget:
         name=service.text("name", grammar.SERVICE_NAME, required=True),
         port=service.number("port", 80, required=True, low=1, high=65_535),
         path=service.text("path", grammar.PATH, default="/"),
+        scheme=str(service.choice("scheme", Scheme, Scheme.HTTP) or Scheme.HTTP),
     )

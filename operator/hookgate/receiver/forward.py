@@ -58,8 +58,8 @@ class Target:
         return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def parse_target(url: str, timeout_ms: int) -> Target:
-    """Take a binding's target apart. Raises `InvalidTarget`."""
+def parse_target(url: str, timeout_ms: int, ca: str | None = None) -> Target:
+    """Take a binding's target apart; ``ca`` as in `Target`. Raises `InvalidTarget`."""
     if not url.isascii() or any(c <= " " or c == "\x7f" for c in url):
         raise InvalidTarget("target: has characters that a URL cannot have: percent-encode them")
     if timeout_ms <= 0:
@@ -82,6 +82,7 @@ def parse_target(url: str, timeout_ms: int) -> Target:
         path=parts.path or "/",
         query=parts.query,
         timeout=timeout_ms / 1000,
+        ca=ca,
     )
 
 

@@ -146,7 +146,7 @@ def _make_entry(raw: bytes, binding: Binding, path: bytes | None) -> Entry:
 
 def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
-        target = parse_target(binding.target, binding.timeout_ms)
+        target = parse_target(binding.target, binding.timeout_ms, binding.ca)
     except InvalidTarget as error:
         _log.warning("binding %s: %s", binding.uid, error)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.INVALID_TARGET)
