@@ -37,6 +37,10 @@ _SEEN: Final = b"s"
 _CLAIMED: Final = b"c"
 _FREE: Final = b"if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0"
 _OLDEST: Final = 7
+#: Errors that another connection may not meet: the store has become a replica, is not ready, or rights have changed.
+_LEFT: Final = frozenset({"READONLY", "LOADING", "MASTERDOWN", "NOAUTH", "NOPERM", "CLUSTERDOWN"})
+#: A connection that ends sooner than this counts as a failure, in seconds.
+_STEADY: Final = 10.0
 
 Answered = Callable[[Any], None]
 
@@ -125,10 +129,10 @@ class RedisStore:
         """Keep a connection until cancelled."""
         failures = 0
         while True:
-            link = None
+            link, began = None, time.monotonic()
             try:
                 link = await self._connect()
-                self._link, failures = link, 0
+                self._link = link
                 self._say("")
                 self.tried.set()
                 self._retell(link)
@@ -141,6 +145,7 @@ class RedisStore:
                 if link is not None:
                     link.close()
             self.tried.set()
+            failures = 0 if time.monotonic() - began > _STEADY else failures
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
 
@@ -214,13 +219,14 @@ class RedisStore:
             self._remember(name, expires, now)
 
     def _count(self, answer: Any) -> None:
-        """Count what went wrong. A store that answers with errors, such as one that is read-only now, is left."""
+        """Count what went wrong. A store that cannot be written to any more is left, and looked for anew."""
         if isinstance(answer, Lost):
             self.errors["away"] += 1
         elif isinstance(answer, Exception):
             self.errors["refused"] += 1
-            self._say(_word(answer))
-            if self._link is not None:
+            word = _word(answer)
+            self._say(word)
+            if word in _LEFT and self._link is not None:
                 self._link.close()
 
     async def _connect(self) -> _Link:
@@ -271,9 +277,9 @@ class RedisStore:
 
     def _say(self, trouble: str) -> None:
         if trouble and trouble != self._told:
-            _log.error("replay store %s is away (%s); trying again", self._address, trouble)
+            _log.error("replay store %s cannot be used (%s); trying again", self._address, trouble)
         elif self._told and not trouble:
-            _log.warning("replay store %s is back", self._address)
+            _log.warning("replay store %s is reached again", self._address)
         self._told = trouble
 
 
