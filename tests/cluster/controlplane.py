@@ -16,7 +16,7 @@ import ssl
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -93,8 +93,10 @@ class ControlPlane(Cluster):
         self._watchdog: Watchdog | None = None
         self._commands: dict[str, list[str | Path]] = {
             "etcd": self._etcd_command(),
-            "kube-apiserver": [*self._apiserver_command(), *apiserver_flags],
-            "kube-controller-manager": self._controller_manager_command(controllers),
+            "kube-apiserver": [*self._command("kube-apiserver", self._apiserver_options()), *apiserver_flags],
+            "kube-controller-manager": self._command(
+                "kube-controller-manager", self._controller_manager_options(controllers)
+            ),
         }
         self._servers: dict[str, Server] = {}
 
@@ -278,32 +280,35 @@ class ControlPlane(Cluster):
             "--unsafe-no-fsync",
         ]
 
-    def _apiserver_command(self) -> list[str | Path]:
+    def _apiserver_options(self) -> dict[str, str | Path]:
+        """The API server's flags, by name; a subclass changes what it must."""
         key = self.folder / "service-accounts.key"
-        return [
-            self.binaries.path("kube-apiserver"),
-            f"--etcd-servers={self._etcd_url}",
-            "--bind-address=127.0.0.1",
-            f"--secure-port={self._port}",
-            f"--cert-dir={self.ca_file.parent}",
+        return {
+            "etcd-servers": self._etcd_url,
+            "bind-address": "127.0.0.1",
+            "secure-port": str(self._port),
+            "cert-dir": self.ca_file.parent,
             # Without these two the server looks for a network interface to announce, and some machines have none.
-            "--advertise-address=127.0.0.1",
-            "--endpoint-reconciler-type=none",
-            "--authorization-mode=RBAC",
-            f"--token-auth-file={self.folder / 'tokens.csv'}",
-            f"--service-account-issuer={_ISSUER}",
-            f"--service-account-key-file={key}",
-            f"--service-account-signing-key-file={key}",
-            "--service-cluster-ip-range=10.0.0.0/24",
+            "advertise-address": "127.0.0.1",
+            "endpoint-reconciler-type": "none",
+            "authorization-mode": "RBAC",
+            "token-auth-file": self.folder / "tokens.csv",
+            "service-account-issuer": _ISSUER,
+            "service-account-key-file": key,
+            "service-account-signing-key-file": key,
+            "service-cluster-ip-range": "10.0.0.0/24",
             # It would refuse pods until a controller has made the namespace's default service account.
-            "--disable-admission-plugins=ServiceAccount",
-        ]
+            "disable-admission-plugins": "ServiceAccount",
+        }
 
-    def _controller_manager_command(self, controllers: Sequence[str]) -> list[str | Path]:
-        return [
-            self.binaries.path("kube-controller-manager"),
-            f"--kubeconfig={self.admin_kubeconfig}",
-            f"--controllers={','.join(controllers)}",
-            "--leader-elect=false",
-            "--secure-port=0",
-        ]
+    def _controller_manager_options(self, controllers: Sequence[str]) -> dict[str, str | Path]:
+        """kube-controller-manager's flags, by name."""
+        return {
+            "kubeconfig": self.admin_kubeconfig,
+            "controllers": ",".join(controllers),
+            "leader-elect": "false",
+            "secure-port": "0",
+        }
+
+    def _command(self, program: str, options: Mapping[str, str | Path]) -> list[str | Path]:
+        return [self.binaries.path(program), *(f"--{name}={value}" for name, value in options.items())]
