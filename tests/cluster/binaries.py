@@ -63,10 +63,19 @@ class Binaries:
         return self.folder / program
 
 
-def _kubernetes(version: str, folder: str, *, from_assets: bool = False) -> Family:
-    """A Kubernetes version: without the version variables the server calls itself v0.0.0 and clients complain."""
+def _reported(version: str) -> Mapping[str, str]:
+    """The variables without which a Kubernetes program calls itself v0.0.0, and clients complain."""
     major, minor, _ = version.removeprefix("v").split(".")
     component = "k8s.io/component-base/version."
+    return {
+        component + "gitVersion": version,
+        component + "gitMajor": major,
+        component + "gitMinor": minor,
+    }
+
+
+def _kubernetes(version: str, folder: str, *, from_assets: bool = False) -> Family:
+    """A control plane of a Kubernetes version."""
     return Family(
         folder=folder,
         version=version,
@@ -76,31 +85,36 @@ def _kubernetes(version: str, folder: str, *, from_assets: bool = False) -> Fami
             "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
             "kubectl": "k8s.io/kubernetes/cmd/kubectl",
         },
-        variables={
-            component + "gitVersion": version,
-            component + "gitMajor": major,
-            component + "gitMinor": minor,
-        },
+        variables=_reported(version),
         from_assets=from_assets,
     )
+
+
+def _one(program: str, version: str, package: str, variables: Mapping[str, str] | None = None) -> Family:
+    """A family of one program, in a module folder of its name."""
+    return Family(folder=program, version=version, programs={program: package}, variables=variables or {})
 
 
 FAMILIES: Mapping[str, Family] = {
     "kubernetes": _kubernetes("v1.35.4", "kubernetes", from_assets=True),
     "kubernetes-oldest": _kubernetes("v1.31.13", "kubernetes-oldest"),
-    "helm": Family(
-        folder="helm",
-        version="v4.3.1",
-        programs={"helm": "helm.sh/helm/v4/cmd/helm"},
-        variables={"helm.sh/helm/v4/internal/version.version": "v4.3.1"},
+    "node": Family(
+        folder="node",
+        version="v1.35.4",
+        programs={
+            "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+            "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+            "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+        },
+        variables=_reported("v1.35.4"),
     ),
-    "actionlint": Family(
-        folder="actionlint",
-        version="v1.7.12",
-        programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
-        variables={},
-    ),
-    "promrules": Family(folder="promrules", version="v0.316.0", programs={"promrules": "."}, variables={}),
+    "coredns": _one("coredns", "v1.15.0", "github.com/coredns/coredns"),
+    "contour": _one("contour", "v1.33.8", "github.com/projectcontour/contour/cmd/contour"),
+    # Its source is in its folder: a change of it needs another version, or the program in the cache stays.
+    "pause": _one("pause", "v1", "."),
+    "helm": _one("helm", "v4.3.1", "helm.sh/helm/v4/cmd/helm", {"helm.sh/helm/v4/internal/version.version": "v4.3.1"}),
+    "actionlint": _one("actionlint", "v1.7.12", "github.com/rhysd/actionlint/cmd/actionlint"),
+    "promrules": _one("promrules", "v0.316.0", "."),
 }
 """To add one: a folder with go.mod, go.sum and tools.go under MODULES, and a line here."""
 
@@ -152,19 +166,28 @@ def gateway_crds(*, say: Say = say_on_stderr) -> Path:
 
     Raises Unavailable.
     """
-    module, source = "sigs.k8s.io/gateway-api", MODULES / "gateway-api"
-    folder = cache_folder() / "gateway-api" / _digest(source, module)
+    return _crds("gateway-api", "sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml", say)
+
+
+def contour_crds(*, say: Say = say_on_stderr) -> Path:
+    """A folder with Contour's own CustomResourceDefinitions, taken out of its Go module. Raises Unavailable."""
+    return _crds("contour", "github.com/projectcontour/contour", "examples/contour/*-crds.yaml", say)
+
+
+def _crds(source: str, module: str, pattern: str, say: Say) -> Path:
+    """A folder in the cache with the files of `module` that match, at the version that MODULES/source pins."""
+    folder = cache_folder() / source / _digest(MODULES / source, module)
     crds = folder / "standard"
     if not crds.is_dir():
         with _locked(folder, say):
             if not crds.is_dir():
-                _require_go(source)
+                _require_go(MODULES / source)
                 say(f"hookgate tests: downloading {module} for its CustomResourceDefinitions")
-                described = json.loads(_go(source, "mod", "download", "-json", module))
+                described = json.loads(_go(MODULES / source, "mod", "download", "-json", module))
                 partial = folder / "partial"
                 shutil.rmtree(partial, ignore_errors=True)
                 partial.mkdir()
-                for manifest in sorted(Path(described["Dir"], "config", "crd", "standard").glob("*.yaml")):
+                for manifest in sorted(Path(described["Dir"]).glob(pattern)):
                     shutil.copyfile(manifest, partial / manifest.name)
                 partial.rename(crds)
     return crds
