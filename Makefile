@@ -9,6 +9,8 @@ PYTEST_ARGS ?=
 FAULTS ?=
 # Handed to either bench as it is: make bench BENCH_ARGS="--rounds 1", make bench-operator BENCH_ARGS="--sizes 100"
 BENCH_ARGS ?=
+# Handed to the run on a real node: make e2e E2E_ARGS="--keep logs --report table.md"
+E2E_ARGS ?=
 # Leave empty to search; or: make test PYTHON=/path/to/python3.12
 PYTHON ?=
 
@@ -22,16 +24,19 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test bench bench-operator faults chart lint format lock clean
+.PHONY: help demo test e2e bench bench-operator faults chart lint format lock clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 leaves it running)
 	@KEEP='$(KEEP)' $(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
 	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+e2e: $(VENV)/.dev ## Install it on a real node, call it through a real ingress and harm it; needs root (E2E_ARGS=...)
+	@$(BIN)/python -m tests.node $(E2E_ARGS)
 
 faults: $(VENV)/.dev ## Do the operator every harm there is a test for and print one table (FAULTS="P1 P3")
 	@$(BIN)/python -m tests.faults $(FAULTS)
