@@ -12,9 +12,10 @@ import pytest
 
 from hookgate.cli.main import main
 from hookgate.config.load import default_config
-from hookgate.config.platform import Autoscaling, ManagedReceivers
+from hookgate.config.platform import Autoscaling, Exposure, Host, ManagedReceivers
 from hookgate.control.deployment import receiver_objects
 from hookgate.control.installation import config_map
+from hookgate.control.routes import shared_route
 from hookgate.control.uninstall import remove_receivers
 from hookgate.kube.api import Api
 from tests.cluster.calls import github
@@ -182,12 +183,15 @@ def objects_of_receivers(namespace: str) -> tuple[dict[str, Any], ...]:
     made = receiver_objects(
         default_config(), receivers, namespace=namespace, binding_namespace="hookgate-bindings", image="x"
     )
-    return (*made, config_map([], namespace))
+    host = Host(name="hooks.example.com", exposure=Exposure.INGRESS, namespaces=("*",))
+    shared = shared_route(host, default_config(), namespace)
+    assert shared is not None
+    return (*made, config_map([], namespace), shared)
 
 
 def left_of(team: Team) -> list[str]:
     """The kinds of which something of ours is in the team's namespace."""
-    kinds = ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap")
+    kinds = ("Ingress", "Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ConfigMap")
     labelled = "app.kubernetes.io/managed-by%3Dhookgate"
     return [kind for kind in kinds if team.plane.admin.list(kind, team.namespace, labelled)]
 
@@ -203,7 +207,7 @@ def test_receivers_go_which_no_manifest_knows_of(team: Team) -> None:
         async with await Api.connect(kubeconfig=str(plane.cluster.admin_kubeconfig), light=True) as api:
             return await remove_receivers(api, namespace)
 
-    assert asyncio.run(remove()) == (5, ())
+    assert asyncio.run(remove()) == (6, ())
     assert left_of(team) == []
     assert plane.admin.find("ConfigMap", namespace, "other") is not None
     assert asyncio.run(remove()) == (0, ())
@@ -222,5 +226,13 @@ def test_what_may_not_be_deleted_is_named(team: Team) -> None:
 
     assert asyncio.run(remove()) == (
         0,
-        ("horizontalpodautoscalers", "deployments", "poddisruptionbudgets", "services", "configmaps"),
+        (
+            "ingresses",
+            "httproutes",
+            "horizontalpodautoscalers",
+            "deployments",
+            "poddisruptionbudgets",
+            "services",
+            "configmaps",
+        ),
     )

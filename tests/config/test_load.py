@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from hookgate.config.load import InvalidConfig, default_config, parse_config
 from hookgate.config.platform import (
-    Autoscaling,
     Exposure,
     FixedReceivers,
     Host,
@@ -133,8 +132,8 @@ def test_no_type_at_all_may_be_allowed() -> None:
         ({"kind": "Config"}, "kind: write HookgateConfiguration"),
         (
             {"host": []},
-            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, auth, limits, targets, "
-            "receiver, replay, providers",
+            "host: remove this field, or correct its name: there are apiVersion, kind, hosts, exposure, auth, "
+            "limits, targets, receiver, replay, providers",
         ),
         ({"hosts": {}}, "hosts: write a list"),
         ({"hosts": None}, "hosts: write a list"),
@@ -266,6 +265,7 @@ def test_no_type_at_all_may_be_allowed() -> None:
             "receiver.managed.resources.limits.memory: less than what is requested, which is 1Gi; write at least as "
             "much",
         ),
+        ({"exposure": {"granularity": "host"}}, "exposure.granularity: write one of endpoint, shared"),
         (
             {"receiver": {"service": {"name": "a.b"}}},
             'receiver.service.name: not the name of a Service; write lower-case letters, digits and "-"',
@@ -366,35 +366,3 @@ def test_nothing_near_a_configuration_does_anything_but_pass_or_be_invalid(membe
     except InvalidConfig as error:
         told = error.errors
     assert told != ()
-
-
-def test_the_number_of_receivers_can_be_left_to_an_autoscaler() -> None:
-    """What is not said is usual."""
-    found = parsed(receiver={"managed": {"autoscaling": {"maxReplicas": 9}}}).receivers
-    assert found == ManagedReceivers(autoscaling=Autoscaling(least=2, most=9, target=80))
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("250m", "250m"),
-        ("1500m", "1500m"),
-        ("2000m", "2"),
-        (1, "1"),
-        (0.5, "500m"),
-        ("0.25", "250m"),
-    ],
-)
-def test_amounts_of_cpu_are_spelled_as_the_api_server_spells_them(written: Any, read: str) -> None:
-    """Else every look would find a difference."""
-    found = parsed(receiver={"managed": {"resources": {"requests": {"cpu": written}}}}).receivers
-    assert isinstance(found, ManagedReceivers)
-    assert found.requests == {"cpu": read, "memory": "128Mi"}
-
-
-@pytest.mark.parametrize(("written", "read"), [("1024Mi", "1Gi"), ("1536Mi", "1536Mi"), ("1048576Ki", "1Gi")])
-def test_amounts_of_memory_are_spelled_as_the_api_server_spells_them(written: str, read: str) -> None:
-    """What is not named stays usual."""
-    found = parsed(receiver={"managed": {"resources": {"limits": {"memory": written}}}}).receivers
-    assert isinstance(found, ManagedReceivers)
-    assert found.limits == {"memory": read}

@@ -143,7 +143,8 @@ class World:
 
     @property
     def routing(self) -> Routing:
-        return Routing(classes=self.classes)
+        shared = [r for r in self.of_kind("Ingress", "HTTPRoute") if _role(r) == "shared-route"]
+        return Routing(classes=self.classes, shared={(r["kind"], r["metadata"]["name"]): r for r in shared})
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         return any(other != uid and path == segment for other, path in self._paths())

@@ -182,7 +182,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         property="P20",
         what="a route is marked with the version that made it, so that each version makes it anew",
-        file=f"{_CONTROL}/objects.py",
+        file=f"{_CONTROL}/routes.py",
         old="json.dumps(wanted, sort_keys=True).encode()",
         new='(__import__("hookgate").__version__ + json.dumps(wanted, sort_keys=True)).encode()',
     ),

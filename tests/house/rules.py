@@ -70,6 +70,7 @@ PURE = (
     "hookgate.control.objects*",
     "hookgate.control.removal",
     "hookgate.control.signing",
+    "hookgate.control.routes",
     "hookgate.control.replay",
     "hookgate.control.status*",
     "hookgate.control.sweep",

@@ -205,6 +205,7 @@ def _config(document: Mapping[str, Any]) -> PlatformConfig:
         front=front_of(receiver),
         service_name=service.get("name", usual.service_name),
         service_port=int(service.get("port", usual.service_port)),
+        shared_routes=_member(document, "exposure").get("granularity") == "shared",
         replay_store=_store(_member(_member(document, "replay"), "store")),
         providers=MappingProxyType(dict(document.get("providers", {}))),
     )

@@ -131,6 +131,7 @@ class PlatformConfig:
     ``max_endpoints`` counts per namespace; ``max_body_bytes`` is the ceiling for what endpoints ask for. ``rate`` and
     ``max_in_flight`` are such ceilings too, and hold for endpoints that ask for nothing; None: there is none.
     ``denied_targets`` are networks that no target may be in, whoever allowed it.
+    ``shared_routes``: one route for each host instead of one for each endpoint.
     ``providers`` are presets of the platform's own, unread here. ``private_issuers`` are issuers of tokens whose
     addresses need not be public. ``confirm_subscriptions`` lets receivers call Amazon SNS where an endpoint asks for
     it. Without ``replay_store`` every receiver remembers calls for itself.
@@ -150,6 +151,7 @@ class PlatformConfig:
     front: Front = field(default_factory=Front)
     service_name: str = "hookgate-receiver"
     service_port: int = 80
+    shared_routes: bool = False
     replay_store: ReplayStore | None = None
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -7,11 +7,12 @@ anew is never touched by mistake.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hookgate.control.cluster import ClusterError, Request
+from hookgate.control.exposed import State, route_state
 from hookgate.control.mirror import Mirror
 from hookgate.control.objects import (
     LABEL_ROLE,
@@ -19,6 +20,7 @@ from hookgate.control.objects import (
     ROLE_CONNECTION,
     ROLE_RETAINED,
     ROLE_ROUTE,
+    ROLE_SHARED_ROUTE,
     meta,
     secret_data,
     uid_of,
@@ -34,13 +36,18 @@ from hookgate.model.endpoint import API_VERSION, KIND, LABEL_REFERABLE, LABEL_UI
 SELECT_BINDINGS = f"{LABEL_ROLE}={ROLE_BINDING}"
 SELECT_CONNECTIONS = f"{LABEL_ROLE}={ROLE_CONNECTION}"
 SELECT_ROUTES = f"{LABEL_ROLE}={ROLE_ROUTE}"
+SELECT_SHARED_ROUTES = f"{LABEL_ROLE}={ROLE_SHARED_ROUTE}"
 ANNOTATION_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
 SELECT_REFERABLE = f"{LABEL_REFERABLE}=true"
+_ROUTES = {"Ingress": INGRESSES, "HTTPRoute": HTTPROUTES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirrors:
-    """One mirror for each kind that is watched. ``http_routes`` is None where the cluster has no Gateway API."""
+    """One mirror for each kind that is watched. ``http_routes`` is None where the cluster has no Gateway API.
+
+    ``shared`` are the routes of whole hosts, by kind.
+    """
 
     bindings: Mirror
     connections: Mirror
@@ -48,6 +55,7 @@ class Mirrors:
     services: Mirror
     ingresses: Mirror
     http_routes: Mirror | None
+    shared: Mapping[str, Mirror]
     classes: Mirror
 
 
@@ -75,6 +83,19 @@ def make_mirrors(population: Population, wake: Callable[[Request], None], *, gat
         owner(obj)
         namers("Secret")(obj)
 
+    said = dict[tuple[str, str], State | None]()
+    shared: dict[str, Mirror] = {}
+
+    def shared_route(obj: Object) -> None:
+        kind, name = str(obj["kind"]), str(meta(obj)["name"])
+        there = shared[kind].get(str(meta(obj).get("namespace")), name)
+        state = route_state(there, None) if there is not None else None
+        # Thousands of endpoints tell of it: not for every time that a controller notes down.
+        if (kind, name) not in said or said[kind, name] != state:
+            everybody(obj)
+        said[kind, name] = state
+
+    shared |= {kind: Mirror(shared_route) for kind in ("Ingress", *(("HTTPRoute",) if gateway else ()))}
     return Mirrors(
         bindings=Mirror(owner),
         connections=Mirror(connection),
@@ -82,6 +103,7 @@ def make_mirrors(population: Population, wake: Callable[[Request], None], *, gat
         services=Mirror(namers("Service")),
         ingresses=Mirror(owner),
         http_routes=Mirror(owner) if gateway else None,
+        shared=shared,
         classes=Mirror(everybody),
     )
 
@@ -202,7 +224,8 @@ class ApiServerCluster:
     def routing(self) -> Routing:
         classes = self._mirrors.classes
         known = {str(meta(c)["name"]): _is_default(c) for c in classes}
-        return Routing(classes=known if classes.filled else None)
+        shared = {(kind, str(meta(r)["name"])): r for kind, mirror in self._mirrors.shared.items() for r in mirror}
+        return Routing(classes=known if classes.filled else None, shared=shared)
 
     def segment_taken(self, segment: str, uid: str) -> bool:
         others = (secret for secret in self._mirrors.bindings if meta(secret)["name"] != uid)
@@ -268,6 +291,8 @@ class ApiServerCluster:
                 return SECRETS, self._mirrors.bindings
             case "Secret":
                 return SECRETS, self._mirrors.connections
+            case "Ingress" | "HTTPRoute" as kind if _role(obj) == ROLE_SHARED_ROUTE:
+                return _ROUTES[kind], self._mirrors.shared.get(kind)
             case "Ingress":
                 return INGRESSES, self._mirrors.ingresses
             case "HTTPRoute":

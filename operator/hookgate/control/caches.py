@@ -16,6 +16,7 @@ from hookgate.control.apiserver import (
     SELECT_CONNECTIONS,
     SELECT_REFERABLE,
     SELECT_ROUTES,
+    SELECT_SHARED_ROUTES,
     Mirrors,
     Place,
 )
@@ -68,9 +69,11 @@ class Caches:
         system = place.system_namespace
         yield self._reflector(SECRETS, mirrors.bindings, place.binding_namespace, SELECT_BINDINGS)
         yield self._reflector(INGRESSES, mirrors.ingresses, system, SELECT_ROUTES)
+        yield self._reflector(INGRESSES, mirrors.shared["Ingress"], system, SELECT_SHARED_ROUTES)
         yield self._reflector(ENDPOINTSLICES, slices, system, None)
         if mirrors.http_routes is not None:
             yield self._reflector(HTTPROUTES, mirrors.http_routes, system, SELECT_ROUTES)
+            yield self._reflector(HTTPROUTES, mirrors.shared["HTTPRoute"], system, SELECT_SHARED_ROUTES)
 
     def _made_in(self, namespace: str | None, mirrors: Mirrors) -> Iterator[_Watched]:
         yield self._reflector(SECRETS, mirrors.connections, namespace, SELECT_CONNECTIONS)

@@ -213,12 +213,12 @@ def open_url_stays_unshown(case: Case) -> Finding | None:
     """Without authentication the URL is the only secret, so no object of its own may show it."""
     if case.endpoint.spec.auth.type is not AuthType.NONE:
         return None
-    if case.host is None or case.host.exposure is Exposure.NONE:
+    if case.host is None or case.host.exposure is Exposure.NONE or case.observed.config.shared_routes:
         return None
     return _refused(
         "ExposureNotAllowed",
-        "spec.auth.type: none needs a host whose routes do not show single paths (exposure: none in hookgate.yaml); "
-        "on this host the URL would stand in a route object",
+        "spec.auth.type: none needs a host whose routes do not show single paths (exposure.granularity: shared, or the "
+        "host's exposure: none, in hookgate.yaml); on this host the URL would stand in a route object",
     )
 
 

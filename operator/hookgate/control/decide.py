@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hookgate.config.platform import Host
-from hookgate.control import authority, checks, objects, signing
+from hookgate.control import authority, checks, objects, routes, signing
 from hookgate.control.calls import next_calls, next_keys
 from hookgate.control.checks import Case
 from hookgate.control.keys import current, previous_secrets
@@ -129,7 +129,7 @@ def _outcome(
         confirmed=confirmed,
         served=case.observed.served,
         host=case.host,
-        route=next(iter(case.observed.routes), None),
+        route=_shared_route(case) or next(iter(case.observed.routes), None),
         classes=case.observed.routing.classes,
         header=case.header,
         secret_name=known if taken else case.endpoint.spec.secret_name,
@@ -279,11 +279,17 @@ def _connection_data(case: Case, binding: Binding) -> dict[str, bytes]:
 
 
 def _route_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]:
-    """Make the route once receivers serve its path; repair it at any time; drop what is of another kind or unwanted."""
+    """Make the route once receivers serve its path; repair it at any time; drop what is of another kind or unwanted.
+
+    Where a host has one route for all, an endpoint's own goes as soon as nothing depends on it any more.
+    """
     observed, wanted = case.observed, None
     if binding.segment and not binding.closed and case.host is not None:
+        if routes.shares(observed.config, case.host):
+            shared, classes = _shared_route(case), observed.routing.classes
+            return [Step(verb=Verb.DELETE, object=r) for r in observed.routes if routes.may_go(r, shared, classes)]
         segments = (binding.segment, *(r.segment for r in binding.retired))
-        wanted = objects.route(binding.uid, segments, case.host, observed.config, observed.system_namespace)
+        wanted = routes.route(binding.uid, segments, case.host, observed.config, observed.system_namespace)
     keep = next((r for r in observed.routes if wanted is not None and r["kind"] == wanted["kind"]), None)
     steps = [Step(verb=Verb.DELETE, object=r) for r in observed.routes if r is not keep]
     if wanted is not None and keep is not None and objects.differs(wanted, keep):
@@ -292,3 +298,10 @@ def _route_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]
         # Applied, not created: its name is ours alone, and only what was applied can be taken away by applying less.
         steps.insert(0, Step(verb=Verb.APPLY, object=wanted))
     return steps
+
+
+def _shared_route(case: Case) -> Object | None:
+    """Return the route that the endpoint shares with all others on its host, if there is one."""
+    if case.host is None or not routes.shares(case.observed.config, case.host):
+        return None
+    return case.observed.routing.shared.get(routes.shared_key(case.host))

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from hookgate.config.platform import Exposure, Host, PlatformConfig
 from hookgate.control.values import Object
 from hookgate.model import binding as contract
 from hookgate.model.endpoint import (
@@ -22,15 +19,14 @@ from hookgate.model.endpoint import (
     FINALIZER,
     KIND,
     LABEL_UID,
-    PATH_PREFIX,
     WebhookEndpoint,
 )
 
 FIELD_MANAGER = "hookgate"
-ANNOTATION_MADE_FROM = "hookgate.dev/made-from"
 LABEL_MANAGED = "app.kubernetes.io/managed-by"
 LABEL_ROLE = "hookgate.dev/role"
-ROLE_BINDING, ROLE_RETAINED, ROLE_CONNECTION, ROLE_ROUTE = "binding", "retained", "connection", "route"
+ROLE_BINDING, ROLE_RETAINED, ROLE_CONNECTION = "binding", "retained", "connection"
+ROLE_ROUTE, ROLE_SHARED_ROUTE = "route", "shared-route"
 #: The connection Secret names its endpoint for people; the uid label is what code goes by.
 LABEL_ENDPOINT = "hookgate.dev/endpoint"
 
@@ -116,24 +112,6 @@ def connection_secret(endpoint: WebhookEndpoint, data: Mapping[str, bytes]) -> d
         },
         "data": encode_data(data),
     }
-
-
-def route(
-    uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str
-) -> dict[str, Any] | None:
-    """Return the Ingress or HTTPRoute for these exact paths on ``host``, beside the receiver's Service, or None."""
-    if host.exposure is Exposure.INGRESS:
-        return _marked(_ingress(uid, segments, host, config, namespace))
-    if host.exposure is Exposure.GATEWAY:
-        return _marked(_http_route(uid, segments, host, config, namespace))
-    return None
-
-
-def _marked(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Note in the route what it was made from: what a new configuration leaves out would not be missed otherwise."""
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:16]
-    annotations = {**wanted["metadata"].get("annotations", {}), ANNOTATION_MADE_FROM: digest}
-    return {**wanted, "metadata": {**wanted["metadata"], "annotations": annotations}}
 
 
 def finalizer(manifest: Object, *, present: bool) -> dict[str, Any]:
@@ -230,55 +208,3 @@ def _covers(wanted: Any, found: Any) -> bool:
 
 def _holds(wanted: Any, found: Any) -> bool:
     return isinstance(found, list) and all(any(_covers(w, f) for f in found) for w in wanted)
-
-
-def _route_meta(uid: str, host: Host, namespace: str) -> dict[str, Any]:
-    return {
-        "name": f"hookgate-{uid}",
-        "namespace": namespace,
-        "labels": labels(ROLE_ROUTE, uid),
-        **({"annotations": dict(host.annotations)} if host.annotations else {}),
-    }
-
-
-def _ingress(uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any]:
-    backend = {"service": {"name": config.service_name, "port": {"number": config.service_port}}}
-    paths = [{"path": PATH_PREFIX + segment, "pathType": "Exact", "backend": backend} for segment in segments]
-    spec: dict[str, Any] = {"rules": [{"host": host.name, "http": {"paths": paths}}]}
-    if host.class_name:
-        spec["ingressClassName"] = host.class_name
-    if host.scheme == "https":
-        tls: dict[str, Any] = {"hosts": [host.name]}
-        if host.tls_secret:
-            tls["secretName"] = host.tls_secret
-        spec["tls"] = [tls]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "Ingress",
-        "metadata": _route_meta(uid, host, namespace),
-        "spec": spec,
-    }
-
-
-def _http_route(
-    uid: str, segments: Sequence[str], host: Host, config: PlatformConfig, namespace: str
-) -> dict[str, Any]:
-    rule = {
-        "matches": [{"path": {"type": "Exact", "value": PATH_PREFIX + segment}} for segment in segments],
-        # The server's defaults are spelled out: what we do not name is not ours, and nobody would put it right.
-        "backendRefs": [
-            {"group": "", "kind": "Service", "name": config.service_name, "port": config.service_port, "weight": 1}
-        ],
-    }
-    return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": _route_meta(uid, host, namespace),
-        "spec": {
-            "parentRefs": [
-                {"group": "gateway.networking.k8s.io", "kind": "Gateway", **ref} for ref in host.parent_refs
-            ],
-            "hostnames": [host.name],
-            "rules": [rule],
-        },
-    }

@@ -36,6 +36,7 @@ from hookgate.control.preflight import CannotRun, WrongInput, explain
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
+from hookgate.control.shared import SharedRoutes
 from hookgate.control.sweep import orphans
 from hookgate.control.values import Object
 from hookgate.control.watch_calls import CallWatch
@@ -200,6 +201,9 @@ class _Operator:
             image=self._options.image,
             clock=time.time,
         )
+        shared = SharedRoutes(
+            cluster, mirrors, lambda: self._settings.current.config, changed=self._wake_all, clock=time.time
+        )
         async with asyncio.TaskGroup() as group:
             for part in (
                 self._queue.run(),
@@ -210,6 +214,7 @@ class _Operator:
                 self._key_sets.run(),
                 self._watch_endpoints(),
                 deployer.run(),
+                shared.run(),
             ):
                 group.create_task(part)
 

@@ -42,7 +42,15 @@ _INTERVAL = 0.5
 _LOOKS = 5
 
 #: Kinds of what is made for receivers: first what would bring others of them back.
-_RECEIVERS = (HORIZONTAL_POD_AUTOSCALERS, DEPLOYMENTS, POD_DISRUPTION_BUDGETS, SERVICES, CONFIGMAPS)
+_RECEIVERS = (
+    INGRESSES,
+    HTTPROUTES,
+    HORIZONTAL_POD_AUTOSCALERS,
+    DEPLOYMENTS,
+    POD_DISRUPTION_BUDGETS,
+    SERVICES,
+    CONFIGMAPS,
+)
 _RESOURCES = {"Secret": SECRETS, "Ingress": INGRESSES, "HTTPRoute": HTTPROUTES, "WebhookEndpoint": WEBHOOKENDPOINTS}
 
 
@@ -174,7 +182,7 @@ async def _free(api: Api, scope: Scope, now: Callable[[], float]) -> Freed:
 
 
 async def remove_receivers(api: Api, namespace: str) -> tuple[int, tuple[str, ...]]:
-    """Delete what operators made for receivers, which no manifest and no chart knows of.
+    """Delete what operators made for receivers, which no manifest and no chart knows of: shared routes among it.
 
     Return how many objects that were, and the kinds of which the API server lets us delete none.
     """
@@ -185,6 +193,8 @@ async def remove_receivers(api: Api, namespace: str) -> tuple[int, tuple[str, ..
             for obj in found:
                 deleted += await api.delete(resource, str(meta(obj)["name"]), namespace, uid=uid_of(obj))
         except ApiError as error:
+            if error.not_found:
+                continue  # a cluster need not have the Gateway API
             if not error.forbidden:
                 raise
             refused.append(resource.plural)

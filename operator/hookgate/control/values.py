@@ -75,10 +75,12 @@ class Published:
 class Routing:
     """What endpoints share of the ways that lead to them.
 
-    ``classes`` tells of each IngressClass whether it is the default; None: they cannot be seen.
+    ``classes`` tells of each IngressClass whether it is the default; None: they cannot be seen. ``shared`` has the
+    routes of whole hosts by kind and name.
     """
 
     classes: Mapping[str, bool] | None = None
+    shared: Mapping[tuple[str, str], Object] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

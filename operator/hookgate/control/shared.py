@@ -1,0 +1,117 @@
+"""Keeps the routes that all endpoints of a host share, where the platform wants such routes.
+
+Whether they are right is judged on what mirrors show, so that a look costs no request. It may not know endpoints beyond
+whether one has a route of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from hookgate.config.platform import PlatformConfig
+from hookgate.control.apiserver import ApiServerCluster, Mirrors
+from hookgate.control.cluster import ClusterError
+from hookgate.control.objects import meta, secret_data
+from hookgate.control.repairs import Repairs, fingerprint, reference
+from hookgate.control.routes import shared_steps
+from hookgate.control.values import Object, Step, Verb
+from hookgate.model import binding as contract
+
+logger = logging.getLogger(__name__)
+
+#: How often it is looked whether the routes are right, and how long after a failure it is tried again, in seconds.
+INTERVAL = 1.0
+AGAIN = 5.0
+
+
+class SharedRoutes:
+    """``changed`` is called after every change that was made: endpoints tell of the route that they share.
+
+    ``clock`` gives unix seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: ApiServerCluster,
+        mirrors: Mirrors,
+        config: Callable[[], PlatformConfig],
+        *,
+        changed: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._cluster, self._mirrors, self._config = cluster, mirrors, config
+        self._changed, self._clock = changed, clock
+        self._repairs = Repairs()
+        self._right: tuple[object, ...] | None = None  # what was found right; a thousand hosts are not judged each time
+        self._logged = ""
+
+    async def run(self) -> None:
+        """Look again and again until cancelled; a failure is told once and tried again."""
+        while True:
+            try:
+                await self.once()
+                pause = INTERVAL
+            except ClusterError as error:
+                self._log(f"shared routes: {error}; trying again")
+                pause = AGAIN
+            await asyncio.sleep(pause)
+
+    async def once(self) -> int:
+        """Bring the routes to what is wanted and return how many writes that took. Raises `ClusterError`."""
+        config, found = self._config(), [obj for mirror in self._mirrors.shared.values() for obj in mirror]
+        seen = (config, *((meta(obj).get("uid"), meta(obj).get("resourceVersion")) for obj in found))
+        if seen == self._right:
+            return 0
+        waiting = self._waiting() if found and not config.shared_routes else frozenset()
+        steps = shared_steps(config, found, waiting, self._cluster.system_namespace)
+        writes = 0
+        for step in steps:
+            writes += await self._execute(step)
+        if writes:
+            self._changed()
+        elif not steps and (config.shared_routes or not found):
+            self._right = seen
+            self._log("")
+        return writes
+
+    async def _execute(self, step: Step) -> int:
+        if step.verb is Verb.DELETE:
+            await self._cluster.execute(step)
+            return 1
+        wanted = fingerprint(step.object, step.object)
+        if self._repairs.wait(wanted, self._clock()):
+            name = reference(step.object)
+            self._log(f"shared routes: somebody changes {name} again and again; it is put right only now and then")
+            return 0
+        await self._cluster.execute(step)
+        self._repairs.note(wanted, self._clock())
+        return 1
+
+    def _waiting(self) -> frozenset[str]:
+        """Return the hosts on which an endpoint that is served has no route of its own."""
+        hosts = (_host(secret) for secret in self._mirrors.bindings if not self._has_route(str(meta(secret)["name"])))
+        return frozenset(host for host in hosts if host is not None)
+
+    def _has_route(self, uid: str) -> bool:
+        return bool(
+            self._mirrors.ingresses.of(uid) or (self._mirrors.http_routes and self._mirrors.http_routes.of(uid))
+        )
+
+    def _log(self, text: str) -> None:
+        if text and text != self._logged:
+            logger.warning("%s", text)
+        self._logged = text
+
+
+def _host(secret: Object) -> str | None:
+    """Return the host of a binding that is to be reached."""
+    try:
+        found = contract.decode(secret_data(secret).get(contract.DATA_KEY, b""))
+    except contract.UndecodableBinding:
+        return None
+    if isinstance(found, contract.NewerBinding) or found.closed or found.url is None:
+        return None
+    return urlsplit(found.url).hostname
