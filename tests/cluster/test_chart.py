@@ -36,6 +36,7 @@ from tests.manifests.render import ROOT, of_kind, pod_templates
 PREVIOUS = sorted((ROOT / "tests" / "manifests" / "previous").glob("hookgate-*.tgz"))
 OPTIONS = ("--namespace", SYSTEM, "--set-json", f'config.hosts=[{{"name":"{HOST}","exposure":"ingress"}}]')
 
+TEAM = "test-team"
 UNINSTALLER = f"system:serviceaccount:{SYSTEM}:hookgate-uninstall"
 Right = tuple[str, str, str]
 
@@ -71,6 +72,7 @@ def cluster(pytestconfig: pytest.Config, tmp_path: Path) -> Iterator[ControlPlan
     policy.write_text(yaml.safe_dump(rules))
     with ControlPlane(tmp_path, binaries=found, apiserver_flags=flags) as plane:
         plane.install_crds(gateway)
+        plane.kubectl("create", "namespace", TEAM)
         yield plane
 
 
@@ -96,14 +98,13 @@ def everything_of_ours(cluster: Cluster) -> list[str]:
 
 
 @contextlib.contextmanager
-def serving(cluster: ControlPlane, folder: Path, target: Target) -> Iterator[Team]:
+def serving(cluster: ControlPlane, folder: Path, target: Target, *options: str) -> Iterator[Team]:
     """A team whose endpoints an operator with the chart's rights looks after."""
     ports = [free_port() for _ in range(3)]
-    plane = Plane(folder, cluster, configuration(target.url, [ports[1]]), ports)
+    plane = Plane(folder, cluster, configuration(target.url, [ports[1]]), ports, options)
     try:
         plane.start()
-        cluster.kubectl("create", "namespace", "test-team")
-        yield Team(plane, target, "test-team")
+        yield Team(plane, target, TEAM)
     finally:
         plane.stop()
 
@@ -240,6 +241,26 @@ def test_what_is_to_be_kept_is_kept_and_a_second_installation_takes_it_over(
             cluster.kubeconfig_for(SYSTEM, name)  # in place of the former: tokens end with their accounts
         team.plane.start()
         assert team.ready("push", "Active")["status"]["url"] == before
+
+
+def test_an_installation_for_some_namespaces_is_removed_with_rights_in_these_only(
+    cluster: ControlPlane, tmp_path: Path, target: Target
+) -> None:
+    """The Job asks for nothing elsewhere, and needs nothing there."""
+    namespaces = ("--set", f"namespaces={{{TEAM}}}")
+    done(cluster, "install", "hookgate", CHART, "--create-namespace", *OPTIONS, *namespaces)
+    cluster.restart_controller_manager()
+    with serving(cluster, tmp_path, target, f"--namespaces={TEAM}") as team:
+        endpoint = team.created("push")
+        uninstalled(team)
+        assert "finalizers" not in team.get("push")["metadata"]
+        assert team.binding(endpoint) is None
+        assert team.route(endpoint) is None
+        log = (cluster.folder / "audit.log").read_text().splitlines()
+        asked = [each for each in map(json.loads, log) if each["user"]["username"] == UNINSTALLER]
+        about = {each["objectRef"].get("namespace") for each in asked if each["objectRef"]["resource"] == "secrets"}
+        assert about == {TEAM, BINDINGS}
+        assert [each["objectRef"] for each in asked if each["responseStatus"]["code"] == 403] == []
 
 
 def test_somebody_elses_definition_is_not_taken_over(cluster: ControlPlane) -> None:
