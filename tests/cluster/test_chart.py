@@ -43,7 +43,8 @@ Right = tuple[str, str, str]
 #: What makes every optional object.
 EVERYTHING: dict[str, Any] = {
     "networkPolicy.enabled": True,
-    "prometheus.enabled": True,
+    "prometheus.servicemonitor.enabled": True,
+    "prometheus.rules.enabled": True,
     "config.hosts": [{"name": HOST, "exposure": "ingress", "namespaces": ["team-a"]}],
     "config.targets": {"urls": [{"prefix": "https://ci.example.com:8443", "namespaces": ["team-a"]}]},
 }

@@ -17,6 +17,7 @@ from tests.manifests.chart import by_key, essence, template
 from tests.manifests.render import COMPONENTS, Object, find, of_kind, overlay
 
 SYSTEM = "hookgate-system"
+ALL = {"prometheus.servicemonitor.enabled": True, "prometheus.rules.enabled": True}
 KINDS = ("Service", "ServiceMonitor", "PrometheusRule")
 
 
@@ -82,14 +83,15 @@ def test_every_monitor_finds_a_service_whose_pods_have_the_port(objects: list[Ob
 
 def test_both_ways_of_installing_tell_the_same(objects: list[Object]) -> None:
     expected = {key: essence(each) for key, each in by_key(of_kind(objects, *KINDS)).items()}
-    made = template({"prometheus.enabled": True})
+    made = template(ALL)
     assert {key: essence(each) for key, each in by_key(of_kind(made, *KINDS)).items()} == expected
     assert list(of_kind(template(), *KINDS)) == []
+    assert list(of_kind(template({**ALL, "prometheus.enabled": False}), *KINDS)) == []
 
 
 def test_the_chart_labels_them_as_a_prometheus_selects() -> None:
     values = {"labels": {"release": "monitoring"}, "enabled": True}
-    made = template({"prometheus": {"enabled": True, "servicemonitor": {**values, "interval": "5s"}, "rules": values}})
+    made = template({"prometheus": {"servicemonitor": {**values, "interval": "5s"}, "rules": values}})
     found = list(of_kind(made, "ServiceMonitor", "PrometheusRule"))
     assert [each["metadata"]["labels"].get("release") for each in found] == ["monitoring"] * 3
     monitors = list(of_kind(made, "ServiceMonitor"))
