@@ -8,6 +8,7 @@ longer in Git.
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,13 +223,13 @@ def test_what_leaves_git_is_removed_whole_and_its_deletion_waits_for_the_operato
     team, plane = repository.team, repository.team.plane
     endpoint = team.get("github-push")
     write(repository.folder, team.namespace, "gitlab-push.yaml")
-    plane.operator.pause()
+    plane.operator.end(signal.SIGTERM)
     assert repository.prune() == ["github-push"]
     waiting = team.get("github-push")["metadata"]
     assert waiting["deletionTimestamp"]
     assert FINALIZER in waiting["finalizers"]
     assert team.binding(endpoint) is not None
-    plane.operator.resume()
+    plane.start()
     team.gone("github-push")
     assert team.binding(endpoint) is None
     assert team.route(endpoint) is None
