@@ -99,7 +99,7 @@ def _life(stand: Stand, until_refused: int | None = None) -> None:
     stand.configure(receiver={"addresses": [f"http://127.0.0.1:{stand.private}"]})
     stand.admin.delete("Lease", SYSTEM, "hookgate-operator")
     stand.restart_receiver(wait=False)
-    stand.start_operator(lease={"lease_s": 3.0, "renew_deadline_s": 2.0, "retry_s": 0.4})
+    stand.start_operator(lease={"lease_s": 15.0, "renew_deadline_s": 10.0, "retry_s": 2.0})
     team, other = stand.team(), stand.team()
     team.serve()
     team.create(target={"service": {"name": "app", "port": 8080}}, deletionPolicy="Retain")
