@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.control.stage import TEAM, Stage
+from tests.control.stage import SPEC, TEAM, Stage
 
 MINE = b"brought-by-the-tenant"
 OLD = b"the-one-before-it-here"
@@ -112,6 +112,18 @@ def test_previous_references_verify_too_in_their_order(stage: Stage) -> None:
     stage.declare(auth=auth(ref={"name": "mine"}, previousRefs=previous))
     stage.settle()
     assert stage.verifying() == [MINE, OLD, b"the-eldest-one-of-all"]
+
+
+def test_a_secret_that_is_too_long_for_any_binding_is_told(stage: Stage) -> None:
+    """An API server would refuse the binding for ever, and the endpoint would never be judged."""
+    stage.bring("mine", secret=b"x" * 32_768)
+    stage.declare(auth={**SPEC["auth"], "secret": {"ref": {"name": "mine"}}})
+    stage.settle()
+    assert stage.ready() == "True Active"
+    stage.bring("mine", secret=b"x" * 32_769)
+    stage.settle()
+    assert stage.ready() == "False SecretNotUsable"
+    assert "is longer than 32 KiB" in stage.message()
 
 
 def test_one_unusable_reference_never_disables_the_others(stage: Stage) -> None:

@@ -26,6 +26,9 @@ from hookgate.scheme.ways import ways
 _REQUEST = re.compile(r"[A-Za-z0-9._:+-]{1,64}")
 #: However often a secret is rotated within one overlap, no more keys than this are tried on a call.
 MAX_KEYS = 4
+#: The longest secret or public key, and the longest key set, that are taken from a reference, in bytes: all keys of an
+#: endpoint have to fit into one binding, and an API server takes no Secret of more than a megabyte.
+LONGEST_SECRET, LONGEST_KEY_SET = 32 * 1024, 256 * 1024
 #: Separates the values in a connection Secret's ``previous-secrets``; generated secrets never contain it.
 PREVIOUS_SEPARATOR = b"\n"
 
@@ -201,6 +204,9 @@ def _read(
     found = value_in(secret_data(secret), ref.key, kind)
     if found is None:
         return b"", "has no such key"
+    longest = LONGEST_KEY_SET if kind is AuthType.JWT else LONGEST_SECRET
+    if len(found) > longest:
+        return b"", f"is longer than {longest // 1024} KiB"
     value = _stripped(found)
     return value, check_key(document, value)
 
