@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import tempfile
@@ -65,7 +66,8 @@ def _tell(folder: Path, report: Path | None) -> None:
     found = [_row(each) for each in json.loads(rows.read_text())] if rows.exists() else []
     print(text(found))
     if report is not None:
-        report.write_text(placed(report.read_text() if report.exists() else "", markdown(found)))
+        about = f"\nOn {os.cpu_count()} cores, at a load average of {os.getloadavg()[1]:.0f}.\n"
+        report.write_text(placed(report.read_text() if report.exists() else "", markdown(found) + about))
 
 
 def _row(told: dict[str, object]) -> Row:
