@@ -57,7 +57,7 @@ format: $(VENV)/.dev ## Rewrite the code in the house's style
 chart: $(VENV)/.dev ## Bring the chart's copies of the definition, the roles and the schema up to date
 	@$(BIN)/python .ci/chart.py
 
-bench-operator: $(VENV)/.dev ## Measure the operator on a real API server (BENCH_ARGS=...)
+bench-operator: $(VENV)/.dev ## Measure the operator with up to 10,000 endpoints (BENCH_ARGS=...)
 	@$(BIN)/python -m tests.bench.operator $(BENCH_ARGS)
 
 lock: $(BIN)/python ## Renew the pinned dependencies

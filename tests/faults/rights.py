@@ -18,6 +18,7 @@ from tests.faults.stand import GATEWAY_HOST, Stand
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _ROLES = (
     f"{_RBAC}/clusterroles/hookgate-operator",
+    f"{_RBAC}/clusterroles/hookgate-operator-classes",
     f"{_RBAC}/namespaces/{BINDINGS}/roles/hookgate-operator",
     f"{_RBAC}/namespaces/{SYSTEM}/roles/hookgate-operator",
     f"{_RBAC}/namespaces/{BINDINGS}/roles/hookgate-receiver",

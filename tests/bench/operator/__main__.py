@@ -21,7 +21,8 @@ from tests.bench.operator import stages
 from tests.bench.operator.bare import WRITES_EACH, bare_applies, same_writes
 from tests.bench.operator.installation import installed
 from tests.bench.operator.plot import draw
-from tests.bench.operator.report import Run, table
+from tests.bench.operator.report import Run, main_table, table
+from tests.bench.publish import OPERATOR, publish
 
 _BEGAN = time.monotonic()
 
@@ -39,6 +40,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=200, help="single changes and deactivations (%(default)s)")
     parser.add_argument("--profile", type=Path, help="write the operator's cProfile statistics of the creation here")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="folder of the results")
+    parser.add_argument("--publish", action="store_true", help="put the plot and the main table into the README, too")
     return parser.parse_args()
 
 
@@ -98,6 +100,9 @@ def main() -> None:
         (chosen.out / "operator.svg").write_text(draw(runs))
     print(text)
     say(f"written to {chosen.out}")
+    if chosen.publish:
+        about = f"{began:%Y-%m-%d}, {os.cpu_count()} processors shared with API server, etcd, receiver and client:"
+        publish(OPERATOR, f"{about}\n\n{main_table(runs)}\n", draw(runs))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ class Installation:
             "operator",
             *(("-c", _PROFILED, profile) if profile else _CLI),
             *("operator", "--config", config, "--kubeconfig", self.kubeconfig, "--health", health),
+            # Two processors for everything: what is measured must not end because an answer took ten seconds.
+            *("--lease-duration", 120),
         )
         self.receiver = self._program(
             "receiver",

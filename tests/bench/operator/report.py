@@ -69,11 +69,15 @@ _ROWS: tuple[tuple[str, Callable[[Run], str]], ...] = (
 )
 
 
+def main_table(runs: Sequence[Run]) -> str:
+    """Return what was measured, one line for each figure."""
+    head = "| | " + " | ".join(f"n = {run.count:,}" for run in runs) + " |"
+    lines = [f"| {label} | " + " | ".join(tell(run) for run in runs) + " |" for label, tell in _ROWS]
+    return "\n".join([head, "|---|" + "---:|" * len(runs), *lines])
+
+
 def table(runs: Sequence[Run], *, began: datetime, command: str, processors: int, load: float) -> str:
     """Return the whole report. ``load`` is the machine's load average when it began."""
-    head = "| | " + " | ".join(f"n = {run.count:,}" for run in runs) + " |"
-    lines = [head, "|---|" + "---:|" * len(runs)]
-    lines += [f"| {label} | " + " | ".join(tell(run) for run in runs) + " |" for label, tell in _ROWS]
     return "\n".join(
         [
             "# What the operator costs",
@@ -81,7 +85,7 @@ def table(runs: Sequence[Run], *, began: datetime, command: str, processors: int
             f"{began:%Y-%m-%d %H:%M} UTC, `{command}`, {processors} processors shared with API server, etcd, receiver "
             f"and the creating client; load average {load:.1f} at the beginning.",
             "",
-            *lines,
+            main_table(runs),
             "",
             "Writes per endpoint, by verb and kind:",
             "",

@@ -18,11 +18,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.bench.publish import RECEIVER, publish
 from tests.bench.receiver.contenders import Contest
 from tests.bench.receiver.machine import Missing, check, ended
 from tests.bench.receiver.measure import Sample, rounds
 from tests.bench.receiver.plot import draw
-from tests.bench.receiver.publish import publish
 from tests.bench.receiver.report import Memory, memory_table, ratio_table, ratios, rows, table
 
 _BEGAN = time.monotonic()
@@ -85,7 +85,7 @@ def main() -> int:
     print(text)
     say(f"written to {chosen.out}")
     if chosen.publish:
-        publish(f"{about}\n{ratio_table(ratios(samples))}\n{memory_table(memory)}", draw(found))
+        publish(RECEIVER, f"{about}\n{ratio_table(ratios(samples))}\n{memory_table(memory)}", draw(found))
         say("put into the README")
     return 0
 
