@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_WAIT = 60.0
+_WAIT = 180.0
 
 
 class Missing(Exception):  # noqa: N818 -- what is wrong, told to the user

@@ -140,7 +140,8 @@ def memory_table(memory: Sequence[Memory]) -> str:
 def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memory], samples: Sequence[Sample]) -> str:
     """Return everything in Markdown."""
     lines = [
-        ratio_table(compared),
+        ratio_table(compared).rstrip(),
+        "",
         "| case | contender | calls a second | lowest and highest | CPU s per million | core busy | other core busy |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -158,7 +159,7 @@ def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memo
             p50, p99, p999 = (row.median(value) / 1000 for value in (_p50, _p99, _p999))
             busy = row.median(lambda s: s.busy)
             lines.append(f"| {row.case.title}, {row.title} | {p50:.2f} | {p99:.2f} | {p999:.2f} | {busy:.0%} |")
-    lines += ["", memory_table(memory)]
+    lines += ["", memory_table(memory).rstrip()]
     target = [sample for sample in samples if sample.case == TARGET]
     if target:
         rate = median(sample.rate for sample in target)
