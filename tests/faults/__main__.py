@@ -57,7 +57,7 @@ def run(wanted: set[str], scope: Scope, folder: Path, *, first: bool = False) ->
             made.clean()
             began = time.monotonic()
             seen = 0
-            for case in guarded(suite.run(made, scope), suite.properties[0]):
+            for case in guarded(suite.run(made, scope), next(p for p in suite.properties if p in wanted)):
                 seen += 1
                 now = time.monotonic()
                 table.add(case, now - began)

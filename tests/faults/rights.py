@@ -49,7 +49,7 @@ def rights(stand: Stand, scope: Scope) -> Iterator[Case]:
     every = sorted({(*right[:3], ()) for role in shipped.values() for right in _given(role)})
     mark = stand.proxy.mark()
     _life(stand)
-    refused = [e for e in stand.proxy.since(mark) if e.status == 403]
+    refused = [e for e in stand.proxy.log[mark:] if e.status == 403]
     yield Case("P21", "with all of them nothing is refused", "; ".join(str(e.asked) for e in refused[:5]))
     wanted = [right for right in every if scope.only in right[1]]
     for right in wanted[:_QUICK] if scope.quick else wanted:
@@ -57,7 +57,7 @@ def rights(stand: Stand, scope: Scope) -> Iterator[Case]:
             stand.admin.send("PUT", path, _without(role, right, path, stand))
         mark = stand.proxy.mark()
         _life(stand, until_refused=mark)
-        refused = [e for e in stand.proxy.since(mark) if e.status == 403]
+        refused = [e for e in stand.proxy.log[mark:] if e.status == 403]
         yield Case("P21", f"without {right[2]} {right[1]}", "" if refused else "nothing was refused")
         for path, role in shipped.items():
             stand.admin.send("PUT", path, {**role, "metadata": _unversioned(role)})
@@ -94,7 +94,7 @@ def _life(stand: Stand, until_refused: int | None = None) -> None:
     """
 
     def over() -> bool:
-        return until_refused is not None and any(e.status == 403 for e in stand.proxy.since(until_refused))
+        return until_refused is not None and any(e.status == 403 for e in stand.proxy.log[until_refused:])
 
     stand.end_operator()
     stand.configure(receiver={"addresses": [f"http://127.0.0.1:{stand.private}"]})

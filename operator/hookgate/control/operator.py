@@ -190,7 +190,7 @@ class _Operator:
             look, workers=self._options.workers, jitter=random.random, pressing=self._population.pressing
         )
         self._metrics.queue, self._metrics.writes = self._queue, cluster.writes
-        await self._look_at_all(mirrors, cluster)
+        await self._look_first(mirrors, cluster)
         _spare_collector()
         logger.info("working on %d endpoints", len(self._population))
         deployer = Deployer(
@@ -263,6 +263,15 @@ class _Operator:
                 await self._look_at_all(mirrors, cluster)
             except (ApiError, ClusterError) as error:
                 logger.warning("%s; the endpoints as last seen stay in force", error)
+
+    async def _look_first(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
+        """Look at everything before any work, as often as it takes: an error may be gone the next time."""
+        while True:
+            try:
+                return await self._look_at_all(mirrors, cluster)
+            except (ApiError, ClusterError) as error:
+                logger.warning("%s; looking again before any work", error)
+                await asyncio.sleep(max(ASK_AGAIN, error.retry_after or 0.0))
 
     async def _look_at_all(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
         """List the endpoints, look at each, and sweep up after those that are gone. Raises ApiError, ClusterError."""
