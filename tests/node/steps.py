@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 from tests.cluster.processes import NotReadyError, wait_until
 from tests.node import tenant
@@ -21,6 +22,9 @@ from tests.node.load import NO_ANSWER, Call, Load, Sender
 from tests.node.place import Place
 
 _SECONDS = 180.0
+_NOTICED = 0.5
+"""How long Envoy may take, on a busy machine, to notice that a connection has ended, in seconds: what it writes on it
+until then was in flight."""
 RECEIVER, OPERATOR = "receiver", "operator"
 
 
@@ -186,7 +190,8 @@ def kill_receiver(place: Place, _: Load) -> Outcome:
     (pid,) = place.processes(place.pods(RECEIVER)[0])
     before = time.monotonic()
     os.kill(pid, signal.SIGKILL)
-    after = time.monotonic()
+    _wait(place, lambda: _dead(pid), "the receiver to be dead")
+    after = time.monotonic() + _NOTICED
     _wait(place, lambda: _restarts(place) > 0 and _pods(place, RECEIVER) > 1, "the receiver to be back")
     back = time.monotonic()
 
@@ -203,6 +208,14 @@ def kill_receiver(place: Place, _: Load) -> Outcome:
         return f"{flying} were in flight on it, {others} came by HTTPRoute before Envoy knew that it was gone"
 
     return Outcome(excused=excused, tell=tell)
+
+
+def _dead(pid: int) -> bool:
+    """Whether a process has closed its connections: that is the last it does before somebody may collect it."""
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def _restarts(place: Place) -> int:
