@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hookgate.config.platform import Autoscaling, ManagedReceivers
+from hookgate.config.platform import Autoscaling, ManagedReceivers, ReceiverTls
 from tests.config.test_load import parsed
 
 
@@ -47,3 +47,12 @@ def test_routes_are_shared_where_the_platform_says_so() -> None:
     assert parsed(exposure={"granularity": "shared"}).shared_routes
     assert not parsed(exposure={"granularity": "endpoint"}).shared_routes
     assert not parsed().shared_routes
+
+
+def test_receivers_speak_tls_where_the_platform_names_a_certificate() -> None:
+    found = parsed(receiver={"managed": {"tls": {"secretName": "hooks", "clientCASecretName": "senders"}}}).receivers
+    assert found == ManagedReceivers(tls=ReceiverTls(secret="hooks", client_ca="senders"))
+    assert parsed(receiver={"managed": {"tls": {"secretName": "hooks"}}}).receivers == ManagedReceivers(
+        tls=ReceiverTls(secret="hooks")
+    )
+    assert parsed().receivers == ManagedReceivers()

@@ -6,7 +6,15 @@ from typing import Any, cast
 
 import pytest
 
-from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers, PlatformConfig, ReplayStore
+from hookgate.config.platform import (
+    Autoscaling,
+    FixedReceivers,
+    Front,
+    ManagedReceivers,
+    PlatformConfig,
+    ReceiverTls,
+    ReplayStore,
+)
 from hookgate.control.deployer import Deployer
 from hookgate.control.deployment import receiver_objects
 from hookgate.control.installation import APPLIED, conditions_in, placed, receivers_told
@@ -147,6 +155,19 @@ def test_a_store_that_lets_everybody_in_needs_no_secret() -> None:
     assert "--replay-store=redis://redis:6379" in pod["containers"][0]["args"]
     assert "volumes" not in pod
     assert [each for each in pod["containers"][0]["args"] if "secret" in each] == []
+
+
+@pytest.mark.parametrize("client_ca", [None, "senders"])
+def test_the_receivers_speak_tls_with_the_certificate_of_a_secret(client_ca: str | None) -> None:
+    """Every file that an option names lies in a mounted Secret, and senders need a certificate only where asked for."""
+    _, deployment = made(ManagedReceivers(tls=ReceiverTls(secret="hooks", client_ca=client_ca)))
+    pod = deployment["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"]["secretName"] for volume in pod["volumes"]}
+    folders = {mount["mountPath"]: secrets[mount["name"]] for mount in pod["containers"][0]["volumeMounts"]}
+    named = [each.partition("=")[::2] for each in pod["containers"][0]["args"] if each.startswith("--tls-")]
+    found = {option: (folders[file.rpartition("/")[0]], file.rpartition("/")[2]) for option, file in named}
+    wanted = {"--tls-cert": ("hooks", "tls.crt"), "--tls-key": ("hooks", "tls.key")}
+    assert found == wanted | ({"--tls-client-ca": ("senders", "ca.crt")} if client_ca else {})
 
 
 def test_the_pods_meet_the_restricted_level_of_pod_security() -> None:

@@ -80,11 +80,19 @@ class Autoscaling:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverTls:
+    """Secrets beside the receivers: ``secret`` has tls.crt and tls.key; ``client_ca`` has ca.crt, None: for anybody."""
+
+    secret: str
+    client_ca: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedReceivers:
     """Receivers that the operator runs as a Deployment. ``image`` None is the operator's own.
 
     With ``autoscaling`` their number is not the operator's. ``requests`` and ``limits`` are quantities as the API
-    server writes them.
+    server writes them. Without ``tls`` they speak plain HTTP, for the proxy in front.
     """
 
     image: str | None = None
@@ -92,6 +100,7 @@ class ManagedReceivers:
     autoscaling: Autoscaling | None = None
     requests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"cpu": "100m", "memory": "128Mi"}))
     limits: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"memory": "256Mi"}))
+    tls: ReceiverTls | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

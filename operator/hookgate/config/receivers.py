@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers
+from hookgate.config.platform import Autoscaling, FixedReceivers, Front, ManagedReceivers, ReceiverTls
 from hookgate.model.endpoint import FieldError
 from hookgate.model.grammar import NETWORK, split_url
 
@@ -54,7 +54,12 @@ def receivers_of(receiver: _Document) -> ManagedReceivers | FixedReceivers:
         autoscaling=_autoscaling(managed["autoscaling"]) if "autoscaling" in managed else None,
         requests=_amounts(managed, "requests", usual.requests),
         limits=_amounts(managed, "limits", usual.limits),
+        tls=_tls(managed["tls"]) if "tls" in managed else None,
     )
+
+
+def _tls(tls: _Document) -> ReceiverTls:
+    return ReceiverTls(secret=tls["secretName"], client_ca=tls.get("clientCASecretName"))
 
 
 def front_of(receiver: _Document) -> Front:

@@ -25,6 +25,8 @@ GRACE_S = 45
 _DISRUPTED = 1
 #: Where receivers find what lets them into the store that they share.
 _STORE_FOLDER = "/etc/hookgate/replay-store"
+#: ... and, as they appear there, the certificate that they serve with and the authorities of their senders.
+_TLS_FOLDER, _CLIENT_CA_FOLDER = "/etc/hookgate/tls", "/etc/hookgate/client-ca"
 _LABELS = {"app.kubernetes.io/name": "hookgate", "app.kubernetes.io/component": "receiver"}
 #: What selects the receivers' pods.
 SELECTOR = ",".join(f"{label}={value}" for label, value in _LABELS.items())
@@ -128,9 +130,9 @@ def _deployment(receivers: ManagedReceivers, namespace: str, pod: dict[str, Any]
     return wanted if receivers.autoscaling else with_replicas(wanted, receivers.replicas)
 
 
-def _told(config: PlatformConfig) -> list[str]:
+def _told(receivers: ManagedReceivers, config: PlatformConfig) -> list[str]:
     """Return the arguments for what stands around a receiver: in front, behind, and the store that all share."""
-    front, store = config.front, config.replay_store
+    front, store, tls = config.front, config.replay_store, receivers.tls
     told = {
         "--deny-targets": ",".join(config.denied_targets),
         "--trusted-proxies": ",".join(front.proxies),
@@ -138,11 +140,24 @@ def _told(config: PlatformConfig) -> list[str]:
         "--connections-per-address": front.connections,
         "--replay-store": store.url if store else "",
         "--replay-store-secret": _STORE_FOLDER if store and store.secret else "",
+        "--tls-cert": f"{_TLS_FOLDER}/tls.crt" if tls else "",
+        "--tls-key": f"{_TLS_FOLDER}/tls.key" if tls else "",
+        "--tls-client-ca": f"{_CLIENT_CA_FOLDER}/ca.crt" if tls and tls.client_ca else "",
     }
     return [
         *(f"{option}={value}" for option, value in told.items() if value),
         *(["--proxy-protocol"] if front.proxy_protocol else ()),
     ]
+
+
+def _mounted(receivers: ManagedReceivers, config: PlatformConfig) -> dict[str, tuple[str, str]]:
+    """Return the Secrets that receivers find as files: their name and folder, by the name of the volume."""
+    store, tls = config.replay_store, receivers.tls
+    return {
+        **({"replay-store": (store.secret, _STORE_FOLDER)} if store and store.secret else {}),
+        **({"tls": (tls.secret, _TLS_FOLDER)} if tls else {}),
+        **({"client-ca": (tls.client_ca, _CLIENT_CA_FOLDER)} if tls and tls.client_ca else {}),
+    }
 
 
 def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, binding_namespace: str) -> dict[str, Any]:
@@ -152,11 +167,11 @@ def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, bindin
         f"--private-listen=0.0.0.0:{PRIVATE_PORT}",
         f"--bindings-namespace={binding_namespace}",
         f"--drain-delay={DRAIN_S}",
-        *_told(config),
+        *_told(receivers, config),
     ]
-    secret = config.replay_store.secret if config.replay_store else None
-    volume = {"name": "replay-store", "secret": {"secretName": secret}}
-    mount = {"name": "replay-store", "mountPath": _STORE_FOLDER, "readOnly": True}
+    secrets = _mounted(receivers, config)
+    volumes = [{"name": name, "secret": {"secretName": secret}} for name, (secret, _) in secrets.items()]
+    mounts = [{"name": name, "mountPath": folder, "readOnly": True} for name, (_, folder) in secrets.items()]
     return {
         "serviceAccountName": NAME,
         "enableServiceLinks": False,
@@ -186,10 +201,10 @@ def _pod(receivers: ManagedReceivers, config: PlatformConfig, image: str, bindin
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                **({"volumeMounts": [mount]} if secret else {}),
+                **({"volumeMounts": mounts} if mounts else {}),
             }
         ],
-        **({"volumes": [volume]} if secret else {}),
+        **({"volumes": volumes} if volumes else {}),
     }
 
 
