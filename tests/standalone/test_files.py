@@ -177,6 +177,26 @@ def test_an_unreadable_encoding_is_a_broken_file(looks: Looks) -> None:
     assert looks.look().problems[0].startswith(f"{path}: cannot be read (not UTF-8; save it as UTF-8)")
 
 
+def test_a_file_that_is_suddenly_empty_keeps_what_it_declared(looks: Looks) -> None:
+    """`helm template > a.yaml` leaves it empty for seconds; a comment says that nothing is meant to be in it."""
+    looks.write("a.yaml", endpoint("a"))
+    assert looks.names() == ["a"]
+    path = looks.write("a.yaml", "\n")
+    reading = looks.look()
+    assert [q.name for q in reading.endpoints] == ["a"]
+    assert reading.problems[0].startswith(f"{path}: empty, ")
+    assert reading.problems[0].endswith(" -- until then the last good version stays in force: default/a")
+    looks.write("a.yaml", "# none\n")
+    assert looks.names() == []
+
+
+def test_a_file_that_never_declared_anything_may_be_empty(looks: Looks) -> None:
+    """There is nothing to lose."""
+    looks.write("a.yaml", endpoint("a"))
+    looks.write("b.yaml", "")
+    assert looks.look().problems == ()
+
+
 def test_a_file_has_to_be_missing_twice(looks: Looks) -> None:
     """Editors remove and rewrite; a deletion cannot be undone."""
     path = looks.write("a.yaml", endpoint("a"))
@@ -197,7 +217,7 @@ def test_a_file_that_moves_within_the_folder_deletes_nothing(looks: Looks) -> No
 
 
 def test_a_path_that_vanishes_keeps_what_it_declared(tmp_path: Path) -> None:
-    """A folder or a single file, until it is back or empty."""
+    """A folder or a single file, until it is back with nothing in it."""
     folder, single = tmp_path / "hooks", tmp_path / "single.yaml"
     folder.mkdir()
     (folder / "a.yaml").write_text(endpoint("a"))
@@ -213,7 +233,7 @@ def test_a_path_that_vanishes_keeps_what_it_declared(tmp_path: Path) -> None:
         for path in (folder, single)
     )
     folder.mkdir()
-    single.write_text("")
+    single.write_text("# none\n")
     reading = last(files)
     assert (dict(reading.endpoints), reading.problems) == ({}, ())
 

@@ -1,8 +1,9 @@
 """The manifests of standalone mode: files and folders, looked at again and again, and what they declare together.
 
 What is in force changes only where the files clearly say so. A file that cannot be understood keeps what it declared
-last; so does a path that vanishes as a whole, which looks more like an unmounted disk than like a wish; and a file has
-to be missing twice in a row, since editors remove and rewrite. This module may not know what becomes of declarations.
+last; so does one that is suddenly empty, as each is while a shell or an editor writes it anew, and a path that vanishes
+as a whole, which looks more like an unmounted disk than like a wish; and a file has to be missing twice in a row, since
+editors remove and rewrite. This module may not know what becomes of declarations.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hookgate.model.endpoint import KIND
 SUFFIXES = (".yaml", ".yml", ".json")
 #: More than any sane manifest; a dump that somebody left in the folder is not read whole.
 _MAX_FILE = 8 << 20
+
+_EMPTY = "empty, as it is while somebody writes it; to take away what it declared leave a comment in it"
 
 _Stamp = tuple[int, int, int, int]
 
@@ -160,7 +163,10 @@ def _look(path: Path, file: _File) -> None:
         stamp = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino)
         if stamp == file.stamp:
             return
-        content = read_manifests(_text(path, stat.st_size), source=str(path))
+        text = _text(path, stat.st_size)
+        content = read_manifests(text, source=str(path))
+        if file.claims and not text.strip():
+            content = Content(problems=(f"{path}: {_EMPTY}",))
     except FileNotFoundError:
         return  # gone since it was listed; the next look counts that
     except (OSError, ValueError) as error:
