@@ -16,6 +16,12 @@ from tests.standalone.rig import Serve, Target, endpoint, target, until
 
 Run = Callable[..., tuple[int, str, str]]
 BODY = b'{"ref": "main"}'
+ASKS = {
+    "header": "X-Signature",
+    "handshake": [
+        {"method": "POST", "when": [{"json": "ref", "is": "main"}], "value": {"json": "ref"}, "answer": {"text": {}}}
+    ],
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +115,18 @@ def test_send_is_accepted_like_the_sender(run: Run, place: Place, name: str) -> 
     before = len(place.target.taken)
     assert run("send", name, "--data", str(place.body)) == (0, "202 accepted: authentic, and taken by the target\n", "")
     assert place.target.taken[before:] == [("/in", BODY)]
+
+
+def test_send_does_not_claim_that_the_target_took_what_was_answered_here(run: Run, place: Place) -> None:
+    """A handshake gets 200 as many a delivery does, and nothing else tells them apart."""
+    place.serve.write("asks.yaml", endpoint("asks").replace("provider: github", "hmac: " + json.dumps(ASKS)))
+    place.serve.ready("asks")
+    before = len(place.target.taken)
+    code, out, _ = run("send", "asks", "--data", str(place.body))
+    assert (code, out) == (0, "200 accepted: taken by the target, or answered here as a handshake or as a repetition\n")
+    assert len(place.target.taken) == before
+    (place.serve.hooks / "asks.yaml").unlink()
+    until(lambda: "asks" not in run("get")[1], "the endpoint is gone")
 
 
 @pytest.mark.parametrize("name", ["push", "gitlab"])

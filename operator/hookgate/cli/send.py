@@ -30,6 +30,7 @@ from hookgate.scheme.sign import CannotSign, Signed, sign
 
 _TIMEOUT = 70.0
 _MEANINGS = {
+    200: "accepted: taken by the target, or answered here as a handshake or as a repetition",
     400: "not a call that can be read, or the target said so",
     401: "refused: the credential is missing or wrong, or the body is not the one that was signed",
     404: "nothing is served at this URL (not activated, absent, or another Hookgate), or the target said so",
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
 
 def meaning(status: int) -> str:
     """Say what a status of an endpoint means to its sender."""
-    if 200 <= status < 300:
+    if 200 < status < 300:
         return "accepted: authentic, and taken by the target"
     return _MEANINGS.get(status, "the target's own answer" if 400 <= status < 500 else "not what a Hookgate answers")
 
