@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.standalone.rig import SOURCE
 
 COMMANDS = (
     *("serve", "operator", "receiver", "get", "url", "secret", "providers", "activate", "deactivate", "deconfigure"),
-    *("rotate", "send", "uninstall", "status", "backup", "rbac"),
+    *("explain", "rotate", "send", "uninstall", "status", "backup", "rbac"),
 )
 
 
@@ -36,6 +37,20 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         main([command, "--help"])
     assert ended.value.code == 0
     assert "exit codes:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("command", "hinted"), [("get", True), ("rbac", False)])
+def test_where_nothing_is_found_only_what_could_be_local_is_hinted_at(
+    command: str, hinted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`hookgate serve` that has not begun yet is the commonest reason for a command in its folder to find nothing."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    assert main([command, "push"]) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert ("no cluster to talk to" in told, "hookgate serve" in told) == (True, hinted)
 
 
 @pytest.mark.parametrize("more", [["--namespaces", "a,b"], ["--stop-operator"]])

@@ -20,10 +20,10 @@ from hookgate.model.endpoint import ANNOTATION_ROTATE
 
 @asynccontextmanager
 async def connect(
-    *, kubeconfig: str | None, context: str | None, system_namespace: str = "hookgate-system"
+    *, kubeconfig: str | None, context: str | None, system_namespace: str = "hookgate-system", hint: str = ""
 ) -> AsyncIterator[ClusterPlace]:
-    """Connect as kubectl would. Raises `Stop`."""
-    async with open_api(kubeconfig=kubeconfig, context=context, hint="; for `hookgate serve` name --state-dir") as api:
+    """Connect as kubectl would. Raises `Stop`, with ``hint`` at its end where there is no cluster."""
+    async with open_api(kubeconfig=kubeconfig, context=context, hint=hint) as api:
         yield ClusterPlace(api, system_namespace)
 
 

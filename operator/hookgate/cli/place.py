@@ -130,7 +130,10 @@ async def open_place(options: argparse.Namespace) -> AsyncIterator[Place]:
     from hookgate.cli.cluster_place import connect  # noqa: PLC0415 -- needs libraries that a bare installation lacks
 
     system = getattr(options, "system_namespace", None) or "hookgate-system"
-    async with connect(kubeconfig=options.kubeconfig, context=options.context, system_namespace=system) as place:
+    hint = f"; for `hookgate serve` start it here first, or name its --state-dir (there is no {folder} here)"
+    async with connect(
+        kubeconfig=options.kubeconfig, context=options.context, system_namespace=system, hint=hint
+    ) as place:
         yield place
 
 
