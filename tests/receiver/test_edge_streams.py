@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -129,6 +131,26 @@ def test_a_sender_that_reads_no_answers_is_not_read_any_more_and_loses_none(hous
         assert answered * len(answer) < _MOST
         connection.settimeout(10)
         assert [len(read_answer(connection).body) for _ in range(answered + 1)] == [50_000] * (answered + 1)
+
+
+def test_a_sender_that_does_not_read_its_last_answer_is_given_up() -> None:
+    """The lean edge's word: uvicorn waits for such a sender for as long as it likes."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    last = [*SIGNED, (b"Connection", b"close")]
+    counts = range(1, 8)  # of as many answers the system takes some by itself; at one count the last does not fit
+    few = bounds(connections=len(counts))
+    with House(settings(edge=Edge.LEAN, keep_alive=1, bounds=few)).running() as house, contextlib.ExitStack() as opened:
+        path = house.endpoint(answer).path
+        for count in counts:
+            connection = opened.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", house.receiver.ports[0]))
+            connection.sendall(request(path, BODY, SIGNED) * (count - 1) + request(path, BODY, last))
+        time.sleep(4)
+        others = [opened.enter_context(house.connect()) for _ in counts]
+        for other in others:
+            other.sendall(request("/h/x", BODY))
+        assert [read_answer(other).status for other in others] == [404] * len(counts)
 
 
 def test_a_sender_that_leaves_during_its_delivery_leaves_nothing_behind(house: House) -> None:

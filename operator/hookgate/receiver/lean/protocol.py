@@ -305,6 +305,8 @@ class Connection(asyncio.Protocol):
             return
         self._queue.clear()  # what came behind the last answer is never begun
         if request.whole:
+            # Closing waits until everything is written, which a sender that does not read would put off for ever.
+            self.deadline = self._shared.loop.time() + self._shared.keep_alive
             self._transport.close()
         else:
             self._end()
