@@ -107,6 +107,24 @@ def test_hundreds_of_calls_in_one_piece_are_all_answered(house: House) -> None:
         assert [read_answer(connection).status for _ in expected] == expected
 
 
+def test_more_calls_in_one_piece_than_are_kept_end_the_connection_after_those_that_are() -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> bytes:
+        asked.set()
+        await go.wait()
+        return OK
+
+    with House(settings(edge=Edge.LEAN)).running() as house, house.connect() as connection:
+        connection.sendall(request(house.endpoint(slow).path, BODY, SIGNED))
+        house.until(asked.is_set)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost:x\r\n\r\n" * 600)
+        time.sleep(0.2)
+        house.inside(go.set)
+        assert [read_answer(connection).status for _ in range(514)] == [202, *[404] * 512, 400]
+        assert closed(connection)
+
+
 def test_nonsense_after_a_call_is_answered_after_it() -> None:
     """Only the lean edge keeps this order; uvicorn leaves the call unanswered."""
     with House(settings(edge=Edge.LEAN)).running() as house, house.connect() as connection:

@@ -23,6 +23,9 @@ from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, head
 from hookgate.receiver.respond import Refusal, Reply
 from hookgate.receiver.server import LINGER_BYTES, LINGER_SECONDS
 
+#: How many requests of a sender that does not wait for answers are kept. As objects they take many times their bytes.
+_MOST_QUEUED = 512
+
 
 class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
     """A head that is not taken: too large, of another version, or asking to leave HTTP/1.1."""
@@ -154,6 +157,8 @@ class Connection(asyncio.Protocol):
         parser, headers, target = self._parser, self._headers, self._target
         version = parser.get_http_version()
         if parser.should_upgrade() or odd(target) or (version != "1.1" and not speaks(version, headers)):
+            raise Refused
+        if len(self._queue) == _MOST_QUEUED:
             raise Refused
         if self._tail >= 0 or self._chunk + HEADER_OVERHEAD * len(headers) > self._shared.bounds.head_bytes:
             size = len(target) + sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in headers)
