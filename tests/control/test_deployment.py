@@ -20,6 +20,7 @@ from hookgate.control.deployment import receiver_objects
 from hookgate.control.installation import APPLIED, conditions_in, placed, receivers_told
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import Resource
+from hookgate.model.parse import _TIMEOUT
 from hookgate.receiver.settings import ReceiverSettings
 from tests.kube.asyncrun import run
 
@@ -111,6 +112,7 @@ def test_a_pod_that_has_to_go_is_given_the_time_that_its_receiver_needs_to_drain
     before = container(made()[1])["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert before >= 5
     assert before + float(argument.partition("=")[2]) + drain.grace < pod["terminationGracePeriodSeconds"]
+    assert drain.grace * 1000 >= drain.body_seconds * 1000 + _TIMEOUT.high
 
 
 def test_the_platform_chooses_what_a_receiver_may_use() -> None:

@@ -19,8 +19,8 @@ PRIVATE_PORT = 8081
 PRE_STOP_S = 5
 #: ... then for so long after it has said that it is not ready, ...
 DRAIN_S = 5
-#: ... and is killed after so long in all: the calls in flight have 30 s to end, and there is time to spare.
-GRACE_S = 45
+#: ... and is killed after so long in all: the calls in flight have 90 s to end, and there is time to spare.
+GRACE_S = 105
 #: How many receivers drained nodes may take at a time.
 _DISRUPTED = 1
 #: Where receivers find what lets them into the store that they share.

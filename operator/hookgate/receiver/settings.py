@@ -27,7 +27,8 @@ class ReceiverSettings:
     ``max_in_flight`` bounds the calls whose body is being read or delivered, ``max_in_flight_per_endpoint`` keeps one
     slow target from taking all of them, and ``max_held_bytes`` bounds the memory of their bodies.
     On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
-    balancers need to hear of it), and calls in flight have ``grace`` to end.
+    balancers need to hear of it), and calls in flight have ``grace`` to end: as long as a body and the slowest target
+    may take together.
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
     ``denied_targets`` are networks that targets may not be in, beside those that they never may.
     ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
@@ -50,7 +51,7 @@ class ReceiverSettings:
     body_seconds: float = 30.0
     keep_alive: int = 75
     drain_delay: float = 5.0
-    grace: int = 30
+    grace: int = 90
     replay_marks: int = MARKS
     replay_marks_each: int = MARKS_EACH
     replay_store: StoreAddress | None = None
