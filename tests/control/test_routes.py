@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from hookgate.control.exposed import route_state
+from hookgate.model.conditions import Truth
 from tests.control.stage import GATEWAY, OFFER, SHARED, Stage, platform
 
 SYSTEM = "hookgate-system"
@@ -236,6 +238,23 @@ def test_of_a_gateway_that_is_no_longer_asked_nothing_counts(gateway: Stage) -> 
     gateway.configure(platform(GATEWAY.replace("{name: public}", "{name: private}")))
     gateway.settle()
     assert gateway.ready() == "False GatewayPending"
+
+
+@pytest.mark.parametrize("accepted", ["True", "False"])
+def test_what_a_gateway_said_of_the_route_as_it_was_before_counts_no_more(gateway: Stage, accepted: str) -> None:
+    (route,) = gateway.routes()
+
+    def say(observed: int) -> Truth:
+        said = parent(accepted, reason="Told")
+        for condition in said["conditions"]:
+            condition["observedGeneration"] = observed
+        changed = {**route, "metadata": {**route["metadata"], "generation": 2}, "status": {"parents": [said]}}
+        truth, reason, _ = route_state(changed, None)
+        assert (reason == "GatewayPending") == (observed < 2)
+        return truth
+
+    assert say(1) is Truth.FALSE
+    assert say(2).value == accepted
 
 
 @pytest.mark.parametrize(

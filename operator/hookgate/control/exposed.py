@@ -49,17 +49,18 @@ def _ingress_state(route: Object, classes: Classes) -> State:
 
 
 def _gateway_state(route: Object) -> State:
-    """Sum up what the parents say: one refusal refuses, all must accept."""
-    namespace = str(route["metadata"].get("namespace"))
+    """Sum up what the parents say of the route as it is now: one refusal refuses, all must accept."""
+    namespace, generation = str(route["metadata"].get("namespace")), route["metadata"].get("generation") or 0
     said = list((route.get("status") or {}).get("parents") or ())
     silent = []
     for ref in (route.get("spec") or {}).get("parentRefs") or ():
         # Several controllers may speak for one parent; of a parent that is no longer asked nothing counts.
         about = [p for p in said if _identity(p.get("parentRef") or {}, namespace) == _identity(ref, namespace)]
-        refusal = _refusal(about, _named(ref, namespace))
+        known = [_conditions(parent, generation) for parent in about]
+        refusal = _refusal(known, _named(ref, namespace))
         if refusal is not None:
             return refusal
-        if not any(_conditions(parent).get("Accepted", {}).get("status") == "True" for parent in about):
+        if not any(conditions.get("Accepted", {}).get("status") == "True" for conditions in known):
             silent.append(_named(ref, namespace))
     if not silent:
         return Truth.TRUE, "Exposed", "The gateway accepted the route."
@@ -70,11 +71,10 @@ def _gateway_state(route: Object) -> State:
     return Truth.FALSE, "GatewayPending", message
 
 
-def _refusal(about: Iterable[Object], named: str) -> State | None:
-    for parent in about:
-        known = _conditions(parent)
+def _refusal(known: Iterable[Mapping[str, Any]], named: str) -> State | None:
+    for conditions in known:
         for kind in _ASKED:
-            found = known.get(kind)
+            found = conditions.get(kind)
             if found is not None and found.get("status") == "False":
                 reason = str(found.get("reason") or "")
                 reason = reason if _REASON.fullmatch(reason) else "Refused"
@@ -83,8 +83,13 @@ def _refusal(about: Iterable[Object], named: str) -> State | None:
     return None
 
 
-def _conditions(parent: Object) -> dict[str, Any]:
-    return {str(c.get("type")): c for c in parent.get("conditions") or ()}
+def _conditions(parent: Object, generation: int) -> dict[str, Any]:
+    """Return what a parent says by type, but for what it said of the route as it was before."""
+    return {
+        str(c.get("type")): c
+        for c in parent.get("conditions") or ()
+        if (c.get("observedGeneration") or generation) >= generation
+    }
 
 
 def _identity(ref: Object, namespace: str) -> tuple[object, ...]:
