@@ -75,6 +75,7 @@ PURE = (
     "hookgate.control.status*",
     "hookgate.control.sweep",
     "hookgate.control.values",
+    "hookgate.receiver.answers",
     "hookgate.receiver.auth",
     "hookgate.receiver.circuit",
     "hookgate.receiver.load",

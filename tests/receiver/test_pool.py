@@ -28,6 +28,7 @@ from tests.receiver.scripted import (
     post,
     serve_all,
     until,
+    wait_for_end,
 )
 
 
@@ -263,3 +264,39 @@ def test_idle_connections_are_given_up(run: Run, monkeypatch: pytest.MonkeyPatch
             return found
 
     assert run(main) == TAKEN
+
+
+def large(size: int) -> bytes:
+    """The head of an answer of so many bytes."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+
+
+def test_large_answers_of_one_target_leave_room_for_those_of_another(run: Run) -> None:
+    """What one sends slowly to many calls is bounded, and given back when it has ended."""
+    size = 40_000
+
+    async def slowly(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(large(size) + b"x" * (size - 1))
+        await wait_for_end(peer)
+
+    async def at_once(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(large(size) + b"x" * size)
+
+    async def main() -> tuple[list[Delivery], Delivery, int, int]:
+        bounds = {"max_response_bytes": size, "max_held_bytes": 3 * size}
+        async with (
+            Scripted(*[slowly] * 6).running() as greedy,
+            Scripted(at_once).running() as other,
+            pooling(**bounds) as pool,
+        ):
+            stalled = [asyncio.create_task(post(pool, replace(greedy.target, timeout=0.5))) for _ in range(6)]
+            await until(lambda: sum(task.done() for task in stalled) == 4)
+            answer, most = await post(pool, other.target), pool.answers.held
+            return await asyncio.gather(*stalled), answer, most, pool.answers.held
+
+    found, answer, most, left = run(main)
+    assert sorted(found) == [Undelivered.ANSWER_TOO_LARGE] * 4 + [Undelivered.TIMEOUT] * 2
+    assert isinstance(answer, Delivered)
+    assert (len(answer.body), most, left) == (size, 2 * (size - 1), 0)

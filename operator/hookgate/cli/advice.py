@@ -263,7 +263,8 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             ),
         ),
         "target-answer-too-large": Advice(
-            happened="The call was authentic, but the target's answer is larger than the receiver passes on.",
+            happened="The call was authentic, but the target's answer is larger than the receiver passes on, or "
+            "too many large answers of that target were under way at once.",
             check=("Let the target answer with a short text; senders do not read more.",),
         ),
         # Receiver

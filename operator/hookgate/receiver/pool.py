@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.delivery import Done
 from hookgate.receiver.dial import Judge
 from hookgate.receiver.dialer import Denied, Dialer
@@ -37,12 +38,17 @@ _Place = tuple[str, str, int, str | None]
 class ConnectionPool:
     """A `hookgate.receiver.delivery.Deliverer`. Make it inside a running loop."""
 
-    def __init__(self, *, max_response_bytes: int, max_connections: int, judge: Judge) -> None:
+    def __init__(
+        self, *, max_response_bytes: int, max_connections: int, judge: Judge, max_held_bytes: int = 64 * 1024 * 1024
+    ) -> None:
         """Bound each answer by ``max_response_bytes`` and the pool by ``max_connections``; further calls wait.
+
+        All answers that are being read have ``max_held_bytes`` together; one that is too much for it is given up.
 
         ``judge`` says which addresses targets may have.
         """
         self._limit, self._max = max_response_bytes, max_connections
+        self.answers = Answers(max_held_bytes)
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(judge)
         self._idle: dict[_Place, deque[Connection]] = {}
@@ -112,7 +118,7 @@ class ConnectionPool:
                 return connection
         self._dialling += 1
         try:
-            make = partial(Connection, limit=self._limit, released=self._released)
+            make = partial(Connection, limit=self._limit, answers=self.answers, place=place, released=self._released)
             connection = await self._dialer.dial(*place, make)
         except BaseException:
             self._next()

@@ -143,6 +143,7 @@ class Receiver:
             self.ports = (public_socket.getsockname()[1], private_socket.getsockname()[1])
             deliverer = self._deliverer or ConnectionPool(
                 max_response_bytes=settings.max_response_bytes,
+                max_held_bytes=settings.max_held_bytes,
                 max_connections=settings.max_in_flight,
                 judge=self.judge,
             )

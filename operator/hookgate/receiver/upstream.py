@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from math import inf
 from typing import cast
 
 import httptools
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.delivery import Done
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
 
@@ -24,6 +25,8 @@ _MAX_HEAD_BYTES = 65_536
 _FRAMING_BYTES = 65_536
 #: A request of at most this size is written in one piece.
 _ONE_PIECE = 16_384
+#: An answer of at most this size is not counted: the bound on calls bounds such answers, too.
+_UNCOUNTED = 16_384
 _NO_BODY = (204, 304)
 
 
@@ -35,18 +38,27 @@ class Connection(asyncio.Protocol):
     """A protocol for ``loop.create_connection``. One exchange at a time."""
 
     __slots__ = (
-        "_body", "_complete", "_done", "_headers", "_in_head", "_limit", "_parser", "_persistent", "_raw",
-        "_released", "_size", "_socket", "_status", "_too_large", "_transport", "_until_end", "deadline", "ended",
-        "idle_since",
+        "_answers", "_body", "_complete", "_counted", "_done", "_headers", "_in_head", "_limit", "_parser",
+        "_persistent", "_place", "_raw", "_released", "_size", "_socket", "_status", "_too_large", "_transport",
+        "_until_end", "deadline", "ended", "idle_since",
     )  # fmt: skip
 
-    def __init__(self, opened: socket.socket, *, limit: int, released: Callable[[Connection, bool], None]) -> None:
-        """Speak on ``opened``, taking bodies up to ``limit`` bytes.
+    def __init__(
+        self,
+        opened: socket.socket,
+        *,
+        limit: int,
+        answers: Answers,
+        place: Hashable,
+        released: Callable[[Connection, bool], None],
+    ) -> None:
+        """Speak on ``opened``, taking bodies up to ``limit`` bytes, and as far as ``answers`` has room for ``place``.
 
         ``released`` is called once after each exchange, and once more if the connection ends while it is idle; its
         second argument tells whether another exchange may follow.
         """
         self._socket, self._limit, self._released = opened, limit, released
+        self._answers, self._place, self._counted = answers, place, 0
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._done: Done | None = None
@@ -163,10 +175,17 @@ class Connection(asyncio.Protocol):
     def on_body(self, chunk: bytes) -> None:
         """Called by the parser."""
         self._size += len(chunk)
-        if self._size > self._limit:
+        if self._size > self._limit or (self._size > _UNCOUNTED and not self._count()):
             self._too_large = True
             raise Broken
         self._body.append(chunk)
+
+    def _count(self) -> bool:
+        """Have counted what there is of a large answer; False: there is no room for it."""
+        if not self._answers.take(self._place, self._size - self._counted):
+            return False
+        self._counted = self._size
+        return True
 
     def on_message_complete(self) -> None:
         """Called by the parser, for interim answers too, of which nothing is kept."""
@@ -189,6 +208,9 @@ class Connection(asyncio.Protocol):
     def _finish(self, delivery: Delivery, *, reusable: bool) -> None:
         done, self._done = self._done, None
         self.deadline = inf
+        if self._counted:
+            self._answers.give_back(self._place, self._counted)
+            self._counted = 0
         released = self._released
         if not reusable:
             self._released, self.ended = _nobody, True
