@@ -33,6 +33,15 @@ def test_an_empty_secret_does_not_mean_allow(blank: bytes) -> None:
     assert judge({"type": "token", "header": "X-T"}, {"X-T": blank.decode()}, key(blank)).reason is Reason.NO_USABLE_KEY
 
 
+@pytest.mark.parametrize(
+    ("form", "zeros"), [("utf8", b"\0"), ("utf8", b"\0" * 200), ("hex", b"00"), ("base64", b"AAAA")]
+)
+def test_zero_bytes_are_no_secret(form: str, zeros: bytes) -> None:
+    """HMAC fills keys up with zero bytes, so whoever signs without a key would sign as this one does."""
+    forged = {"X-Hub-Signature-256": "sha256=" + hmac.new(b"", BODY, hashlib.sha256).hexdigest()}
+    assert judge({**GITHUB, "key": form}, forged, key(zeros), body=BODY).reason is Reason.NO_USABLE_KEY
+
+
 def test_an_empty_list_of_secrets_does_not_mean_allow() -> None:
     assert judge(GITHUB, SIGNED, body=BODY).reason is Reason.NO_USABLE_KEY
     assert judge({"type": "token", "header": "X-T"}, {"X-T": ""}).reason is Reason.NO_USABLE_KEY

@@ -37,7 +37,11 @@ def secret_bytes(descriptor: Descriptor, value: bytes) -> bytes | Unusable:
         return value
     if descriptor.type is not SchemeType.HMAC:
         return value
-    return decode(descriptor.key, value)
+    key = decode(descriptor.key, value)
+    if isinstance(key, bytes) and not key.strip(b"\0"):
+        # HMAC fills keys up with zero bytes (RFC 2104, 2), so this one signs as an empty one does.
+        return Unusable(problem="The secret is nothing but zero bytes, which is as good as none.")
+    return key
 
 
 def decode(form: KeyForm, value: bytes) -> bytes | Unusable:
