@@ -21,9 +21,9 @@ from hookgate.scheme.handshake import (
     compile_handshake,
 )
 from hookgate.scheme.presets import Presets
-from hookgate.scheme.request import Request, Verdict
+from hookgate.scheme.request import Reason, Request, Verdict
 from tests.scheme.asking import NOW, PROVED, REFUSED, SECRET, SUBSCRIBE, TOKEN, ask, ask_sender, header, told
-from tests.scheme.kit import key, preset
+from tests.scheme.kit import judge, key, preset
 
 WITH_HANDSHAKE = [name for name in Presets.builtin().names if parse(preset(name).scheme).handshake]
 
@@ -190,6 +190,31 @@ def test_even_an_authentic_sender_gets_no_markup_back() -> None:
 )
 def test_no_signature_is_given_for_what_could_be_an_event(token: bytes) -> None:
     assert ask_sender("x", query=b"crc_token=" + token) is Objection.MALFORMED
+
+
+DATED = {
+    **preset("x").scheme,
+    "timestamp": {"header": "X-Time"},
+    "message": ["timestamp", {"literal": "."}, "body"],
+}
+
+
+@pytest.mark.parametrize(
+    ("document", "question", "member", "token", "body"),
+    [
+        (preset("x").scheme, b"crc_token=", "response_token", b"a", b"a"),
+        (preset("x").scheme, b"crc_token=", "response_token", b"field=", b"field="),
+        (preset("linkedin").scheme, b"challengeCode=", "challengeResponse", b"hmacsha256=", b""),
+        (DATED, b"crc_token=", "response_token", b"1700000000.stop", b"stop"),
+    ],
+)
+def test_what_anybody_gets_signed_is_no_event(
+    document: dict[str, Any], question: bytes, member: str, token: bytes, body: bytes
+) -> None:
+    """Whoever knows nothing but the URL must not turn the answer to a question into an authentic call."""
+    signature = json.loads(told(ask(document, query=question + token))[1])[member]
+    headers = {document["header"]: signature, "X-Time": "1700000000"}
+    assert judge(document, headers, key(SECRET), body=body, now=NOW).reason is Reason.WRONG_CREDENTIAL
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from hookgate.scheme.descriptor import Descriptor, FormatKind, Origin, Part, PartKind, Place, SchemeType
 from hookgate.scheme.encodings import DECODERS
+from hookgate.scheme.handshake import signs_for_anybody
 from hookgate.scheme.inputs import Declared, as_note
 from hookgate.scheme.keyed import Mac
 from hookgate.scheme.request import Reason, Request, Verdict
@@ -40,6 +41,7 @@ def is_direct(descriptor: Descriptor) -> bool:
         and descriptor.message == (Part(kind=PartKind.BODY),)
         and descriptor.timestamp is None
         and descriptor.body_digest is None
+        and not signs_for_anybody(descriptor)
         and all(
             note is None or note.origin is Origin.HEADER for note in (descriptor.delivery_id, descriptor.event_type)
         )

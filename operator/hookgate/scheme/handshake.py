@@ -41,7 +41,7 @@ MAX_BODY: Final = 16_384
 #: At most 1 KiB of printable ASCII without what HTML, scripts and JSON strings are made of.
 _REPEATABLE: Final = re.compile(rb"[A-Za-z0-9 !#$%()*+,./:;=?@\[\]^_{|}~-]{1,1024}")
 #: Narrower where a MAC is computed: whoever is answered has a signature of these bytes. They make no JSON object or
-#: list, no form, and no message with a ":" in it.
+#: list and no message with a ":" in it; where anybody is answered, the verifier takes none of them (`signed_for`).
 _SIGNABLE: Final = re.compile(rb"[A-Za-z0-9_.~+/-]{1,256}={0,2}")
 #: A browser that is led here must not run anything on the hooks' origin, nor keep it.
 _CONTAINMENT: Final = (
@@ -161,6 +161,16 @@ def told_token(document: Mapping[str, Any], keys: Sequence[Key]) -> str | None:
             own = (key.value.reveal() for key in keys if len(found) == 1 or key.option == option)
             return next((verify_token(secret) for secret in own if secret.strip()), None)
     return None
+
+
+def signs_for_anybody(descriptor: Descriptor) -> bool:
+    """Tell whether somebody whom nobody vouches for is answered with a MAC by the scheme's own key."""
+    return any(rule.hmac is not None and not rule.authenticated for rule in descriptor.handshake)
+
+
+def signed_for(message: bytes) -> bool:
+    """Tell whether a message could be one that such an answer has signed: then its signature proves nothing."""
+    return _SIGNABLE.fullmatch(message) is not None
 
 
 def verify_token(secret: bytes) -> str:
@@ -310,6 +320,8 @@ __all__ = [
     "HandshakeReply",
     "Objection",
     "compile_handshake",
+    "signed_for",
+    "signs_for_anybody",
     "told_token",
     "verify_token",
 ]

@@ -31,6 +31,7 @@ from hookgate.scheme.descriptor import (
 from hookgate.scheme.direct import MacKey, direct_verifier, is_direct
 from hookgate.scheme.encodings import DECODERS, from_base64
 from hookgate.scheme.grammar import parse
+from hookgate.scheme.handshake import signed_for, signs_for_anybody
 from hookgate.scheme.inputs import Declared, Inputs, compile_note, compile_reader
 from hookgate.scheme.jwt import compile_token_verifier, parse_token_rules
 from hookgate.scheme.keyed import Mac, compile_mac
@@ -198,6 +199,7 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
     timestamp, window = _compile_timestamp(descriptor, declared)
     digest_differs = _compile_digest(descriptor.body_digest, declared)
     foreign = _compile_topics(descriptor)
+    gives_away = signs_for_anybody(descriptor)
     delivery, event = compile_note(descriptor.delivery_id, declared), compile_note(descriptor.event_type, declared)
     at_headers, at_credential, at_time, at_message, at_digest = _refusals_by_stage(descriptor, declared)
 
@@ -221,6 +223,8 @@ def _judge(descriptor: Descriptor, url: str | None) -> Callable[[Sequence[_Usabl
         signed = message(inputs, time or b"")
         if isinstance(signed, Reason):
             return at_message[signed]
+        if gives_away and signed_for(signed):
+            return at_credential[Reason.WRONG_CREDENTIAL]
         matched = [key.id for key in current if key.match(signed, given)]
         if not matched:
             return at_credential[Reason.WRONG_CREDENTIAL]
