@@ -87,6 +87,13 @@ def test_only_what_the_signature_covers_protects_unasked(name: str, expected: Pr
     assert protection(scheme(name), ReplayMode.AUTO) is expected
 
 
+def test_a_member_of_another_case_is_another_member() -> None:
+    """Else whoever repeats a call could write an id of his own beside the one that is signed."""
+    signed = {"type": "hmac", "header": "X-S", "message": [{"json": "Id"}], "bodyAuthenticated": False}
+    assert protection({**signed, "deliveryId": {"json": "Id"}}, ReplayMode.AUTO) is Protection.SIGNED_ID
+    assert protection({**signed, "deliveryId": {"json": "id"}}, ReplayMode.AUTO) is Protection.NONE
+
+
 def test_who_asks_gets_what_the_scheme_can_give() -> None:
     github, gitlab = preset("github").scheme, preset("gitlab").scheme
     assert protection(github, ReplayMode.DELIVERY_ID) is Protection.DELIVERY_ID
