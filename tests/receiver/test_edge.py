@@ -120,6 +120,12 @@ def test_trailers_do_not_reach_the_target(house: House) -> None:
     assert (house.exchange(raw).status, endpoint.seen[0].values(b"x-t")) == (202, [])
 
 
+def test_blanks_around_a_value_are_no_part_of_it(house: House) -> None:
+    endpoint = house.endpoint()
+    headers = [(b"X-Signature", b" \t" + signature(BODY) + b" \t "), (b"X-Id", b" a  b ")]
+    assert (house.post(endpoint.path, BODY, headers).status, endpoint.seen[0].values(b"x-id")) == (202, [b"a  b"])
+
+
 AMBIGUOUS = {
     "length and chunked": b"Content-Length: 7\r\nTransfer-Encoding: chunked\r\n",
     "chunked and length": b"Transfer-Encoding: chunked\r\nContent-Length: 7\r\n",

@@ -28,6 +28,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 HEADER_OVERHEAD = 32
 #: How many bytes a chunked body may take on the wire for each that it holds; chunks of one byte take six.
 FRAMING = 8
+#: What the parser leaves at the end of a header's value and is no part of it (RFC 9110, 5.5).
+BLANKS = b" \t"
 #: What the event loop hands over in one piece at most, of which a part belongs to what came before.
 _READ_AT_ONCE = 262_144
 
@@ -172,7 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """Count every header and drop trailers: nothing that follows the body may pose as part of the head."""
         self._count(len(name) + len(value) + HEADER_OVERHEAD)
         if self._in_head:
-            super().on_header(name, value)
+            super().on_header(name, value.rstrip(BLANKS))
 
     def on_headers_complete(self) -> None:
         """End the head's deadline.

@@ -15,7 +15,7 @@ from typing import Any, cast
 import httptools
 
 from hookgate.receiver.calls import Call, ends_soon
-from hookgate.receiver.edge import FRAMING, HEADER_OVERHEAD, Bound, odd, speaks
+from hookgate.receiver.edge import BLANKS, FRAMING, HEADER_OVERHEAD, Bound, odd, speaks
 from hookgate.receiver.fronted import peer_of
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Request
 from hookgate.receiver.lean.shared import Shared
@@ -140,7 +140,7 @@ class Connection(asyncio.Protocol):
         """Take a header and drop trailers: nothing that follows the body may pose as part of the head."""
         if self._in_head:
             headers = self._headers
-            headers.append((name.lower(), value))
+            headers.append((name.lower(), value.rstrip(BLANKS)))
             if len(headers) > self._max_headers:
                 self._too_large()
         else:
