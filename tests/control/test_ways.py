@@ -100,6 +100,24 @@ def test_each_way_has_its_own_keys(stage: Stage) -> None:
     assert accepts(stage, {"X-T": "old-token-of-the-tenant"})
 
 
+def test_ways_that_share_a_secret_tell_their_keys_apart(stage: Stage) -> None:
+    """Receivers tell by a key's id by which way a call came in, and so how a repeated one is recognised."""
+    stage.bring("old", secret=b"old-token-of-the-tenant")
+    shared = {"type": "hmac", "provider": "stripe", "secret": {"ref": {"name": "old"}}}
+    stage.declare(auth=OLD)
+    stage.settle()
+    single = stage.binding().keys
+    stage.change(auth=any_of(shared, OLD, {**shared, "provider": "github"}))
+    stage.settle()
+    first = stage.binding().keys
+    stage.wait(60)
+    stage.change(target={"service": {"name": "ci", "port": 8080, "path": "/elsewhere"}})
+    stage.settle()
+    assert [key.option for key in first] == [0, 1, 2]
+    assert (len({key.id for key in first}), single[0].id in {key.id for key in first}) == (3, True)
+    assert stage.binding().keys == first
+
+
 def test_only_the_generated_secret_is_told(stage: Stage) -> None:
     """What the tenant brought stays where it is, in previous-secrets too."""
     stage.bring("old", secret=b"old-token-of-the-tenant")

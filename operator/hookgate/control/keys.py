@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -77,10 +77,19 @@ def current(keys: tuple[Key, ...], now: float) -> tuple[Key, ...]:
     return tuple(k for k in keys if k.valid_at(now))
 
 
-def given(
-    auth: AuthSpec, document: Mapping[str, Any], before: Binding | None, observed: Observed
+def given(  # noqa: PLR0913 -- what one way may know of the others
+    auth: AuthSpec,
+    document: Mapping[str, Any],
+    before: Binding | None,
+    observed: Observed,
+    *,
+    option: int = 0,
+    claimed: Collection[str] = (),
 ) -> tuple[tuple[Key, ...], tuple[UnusableKey, ...]]:
     """Read the keys that one way names. A key whose value ``before`` has keeps its id and age.
+
+    Not where another way has ``claimed`` that id: ways may share a secret, and receivers tell by the id of the key by
+    which way a call came in. ``option`` is the way's position, whose own keys are looked for first.
 
     Returns the usable keys in their order without repeats, and what is wrong with the others.
     """
@@ -95,7 +104,8 @@ def given(
         secret = Sensitive(value)
         if any(k.value == secret for k in keys):
             continue
-        known = next((k for k in (before.keys if before else ()) if k.value == secret), None)
+        held = [k for k in (before.keys if before else ()) if k.value == secret and k.id not in claimed]
+        known = min(held, key=lambda k: k.option != option, default=None)
         keys.append(
             replace(known, expires=None, option=0)
             if known

@@ -106,7 +106,8 @@ def _keys(case: Case, scheme: Resolved) -> tuple[tuple[Key, ...], str]:
             own, form = _generated(case, way, resolved, observed)
             made += (replace(key, option=option) for key in own)
         else:
-            own, _ = keyring.given(way, resolved.document, case.binding, observed)
+            claimed = {key.id for key in (*made, *keys)}
+            own, _ = keyring.given(way, resolved.document, case.binding, observed, option=option, claimed=claimed)
             keys += (replace(key, option=option) for key in own)
     return (*made, *keys), form
 
