@@ -19,7 +19,8 @@ _NOT_FORWARDED = frozenset(
     {
         b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"transfer-encoding", b"upgrade", b"http2-settings", b"expect", b"host", b"content-length",
-        b"forwarded", b"x-real-ip", b"proxy",
+        b"forwarded", b"x-forwarded", b"x-real-ip", b"true-client-ip", b"x-client-ip", b"x-cluster-client-ip",
+        b"cf-connecting-ip", b"x-envoy-external-address", b"x-original-forwarded-for", b"proxy",
     }
 )  # fmt: skip
 _FORGEABLE_PREFIXES = (b"x-forwarded-", PREFIX)
