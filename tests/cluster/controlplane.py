@@ -7,6 +7,7 @@ temporary folder. Knows nothing of pytest.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -28,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.cluster.binaries import Binaries, locate
 from tests.cluster.cluster import Cluster, write_kubeconfig
 from tests.cluster.etcd import Etcd
-from tests.cluster.processes import Server, Watchdog, free_port, wait_until
+from tests.cluster.processes import NotReadyError, Server, Watchdog, free_port, wait_until
 
 CONTROLLERS = (
     "garbage-collector-controller",
@@ -39,6 +40,8 @@ CONTROLLERS = (
 """What kube-controller-manager runs: the controllers that need no node and that tests rely on."""
 
 _READY_SECONDS = 90.0
+#: How long namespaces that are being deleted are waited for before an outage.
+_GOING_SECONDS = 30.0
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 
 
@@ -159,9 +162,16 @@ class ControlPlane(Cluster):
     def stop_apiserver(self, *, kill: bool = False) -> None:
         """An outage: the API server is gone, after 3 seconds of good-byes or (with `kill`) at once.
 
-        etcd keeps the data. An API server with open watches says good-bye for up to a minute if it may.
+        etcd keeps the data. An API server with open watches says good-bye for up to a minute if it may. Namespaces that
+        are being deleted are waited for first: after a restart one can be gone before its objects are, which then can
+        neither be changed nor deleted, and stand in the way of every later test.
         """
+        with contextlib.suppress(NotReadyError):
+            wait_until(self._no_namespace_goes, "namespaces to be gone", seconds=_GOING_SECONDS)
         self._servers["kube-apiserver"].stop(kill=kill)
+
+    def _no_namespace_goes(self) -> bool:
+        return "Terminating" not in self.kubectl("get", "namespaces", "--request-timeout=5s", check=False).stdout
 
     def start_apiserver(self) -> None:
         """Ends an outage: same port, same data; returns when it is ready."""

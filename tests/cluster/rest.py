@@ -76,6 +76,10 @@ class Rest:
         """Close the connection that was kept; another request opens one anew."""
         self._kept.close()
 
+    def __del__(self) -> None:
+        """Close it where nobody else does, as where its thread has ended: an open socket counts as forgotten."""
+        self.close()
+
     def send(self, method: str, path: str, body: Any = None, *, content_type: str = "application/json") -> Reply:
         """One request. Any HTTP status is a reply. Raises OSError where there is none."""
         payload = None if body is None else json.dumps(body)
