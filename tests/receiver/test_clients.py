@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hookgate.receiver.clients import Clients, Trust
-from hookgate.receiver.proxy_header import NoProxyHeader, ProxyHeader, read_proxy_header
+from hookgate.receiver.proxy_header import UNKNOWN, NoProxyHeader, ProxyHeader, read_proxy_header
 from hookgate.receiver.settings import Edge
 from tests.receiver.rig import Endpoint, House, bounds, closed, read_answer, request, settings, signature
 from tests.receiver.test_calls import refusals, value
@@ -87,14 +87,14 @@ def second(command: int, kind: int, addresses: bytes) -> bytes:
     [
         (b"PROXY TCP4 198.51.100.1 192.0.2.2 4711 443\r\n", "198.51.100.1"),
         (b"PROXY TCP6 2001:4860::1 2001:db8::2 4711 443\r\n", "2001:4860::1"),
-        (b"PROXY UNKNOWN\r\n", None),
-        (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", None),
+        (b"PROXY UNKNOWN\r\n", UNKNOWN),
+        (b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n", UNKNOWN),
         (second(0x21, 0x11, V2_IPV4), "198.51.100.1"),
         (second(0x21, 0x11, V2_IPV4 + b"\x04\x00\x01x"), "198.51.100.1"),
         (second(0x21, 0x21, V2_IPV6), "2001:4860::1"),
         (second(0x20, 0x00, b""), None),
         (second(0x20, 0x11, V2_IPV4), None),
-        (second(0x21, 0x31, bytes(216)), None),
+        (second(0x21, 0x31, bytes(216)), UNKNOWN),
     ],
 )
 def test_a_proxy_header_is_read_up_to_its_last_byte_however_it_comes(raw: bytes, source: str | None) -> None:
@@ -239,6 +239,19 @@ def test_a_balancer_that_speaks_for_itself_is_the_client(balanced: House) -> Non
     endpoint = balanced.endpoint()
     assert through(balanced, endpoint, second(0x20, 0x00, b"")) == 202
     assert endpoint.seen[0].values(b"x-forwarded-for") == [b"127.0.0.1"]
+
+
+def test_whom_a_balancer_does_not_name_cannot_name_itself(balanced: House) -> None:
+    """What the sender says of itself is not what the balancer says of it."""
+    endpoint, closed_off = balanced.endpoint(), balanced.endpoint(allowed_networks=("198.51.100.0/24",))
+    claim = [(b"X-Signature", signature(b"{}")), (b"X-Forwarded-For", b"198.51.100.1")]
+    statuses = []
+    for each in (endpoint, closed_off):
+        with balanced.connect() as connection:
+            connection.sendall(b"PROXY UNKNOWN\r\n" + request(each.path, b"{}", claim))
+            statuses.append(read_answer(connection).status)
+    assert statuses == [202, 403]
+    assert endpoint.seen[0].values(b"x-forwarded-for") == []
 
 
 def test_a_trusted_balancer_that_sends_no_header_is_hung_up_on(balanced: House) -> None:

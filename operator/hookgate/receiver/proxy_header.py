@@ -20,13 +20,22 @@ _V2_LONGEST: Final = 4096
 _V2_ADDRESSES: Final = {0x1: (4, 12), 0x2: (16, 36)}
 
 
+#: Stands where an address would; it is none, so nobody is found behind it.
+UNKNOWN: Final = "unknown"
+
+
 class NoProxyHeader(ValueError):  # noqa: N818 -- what was found, not a mistake of the caller
     """The bytes do not begin with one, or with one that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyHeader:
-    """One header of ``size`` bytes. ``source`` is None where the balancer speaks for itself, as for its own probes."""
+    """One header of ``size`` bytes.
+
+    ``source`` is None where the balancer speaks for itself, as for its own probes, and `UNKNOWN` where it speaks for
+    somebody without telling for whom. These two must not be one: what a sender writes into X-Forwarded-For would else
+    be believed as if the balancer had written it.
+    """
 
     size: int
     source: str | None
@@ -49,7 +58,7 @@ def _first(data: bytes) -> ProxyHeader | None:
         return None
     words = data[:end].split(b" ")
     if words[1] == b"UNKNOWN":
-        return ProxyHeader(size=end + 2, source=None)
+        return ProxyHeader(size=end + 2, source=UNKNOWN)
     versions = {b"TCP4": 4, b"TCP6": 6}
     if len(words) != 6 or words[1] not in versions:
         raise NoProxyHeader
@@ -72,8 +81,10 @@ def _second(data: bytes) -> ProxyHeader | None:
         return None
     size = _V2_HEAD + length
     family = _V2_ADDRESSES.get(kind >> 4)
-    if command == 0x20 or family is None:
+    if command == 0x20:
         return ProxyHeader(size=size, source=None)
+    if family is None:
+        return ProxyHeader(size=size, source=UNKNOWN)
     width, needed = family
     if length < needed:
         raise NoProxyHeader
