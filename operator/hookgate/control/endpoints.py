@@ -152,6 +152,8 @@ class Endpoints:
                 # kopf's own exceptions cannot be named; whatever else ended the watch would end the next one, too.
                 if getattr(error, "status", None) != HTTPStatus.FORBIDDEN:
                     raise
+            # It is told anew: the watch may have come by itself to the rights that were missing before.
+            self._refused.discard(namespace)
             await self._permitted(namespace)
 
     async def _permitted(self, namespace: str | None) -> None:
