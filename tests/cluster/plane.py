@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -30,6 +30,7 @@ from tests.cluster.rest import Rest
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "hookgate-system"
 BINDINGS = "hookgate-bindings"
+_TAIL = 65_536
 OPERATOR_USER = f"system:serviceaccount:{SYSTEM}:hookgate-operator"
 RECEIVER_USER = f"system:serviceaccount:{SYSTEM}:hookgate-receiver"
 
@@ -256,18 +257,24 @@ class Plane:
         return self.receiver.log.read_text(errors="replace") if self.receiver.log.exists() else ""
 
     def mark(self) -> int:
-        """A place in the audit log, for `writes`."""
-        return self._audit_log.stat().st_size
+        """A place in the audit log, for `writes`: the beginning of a line."""
+        with self._audit_log.open("rb") as log:
+            return _whole_lines(log, 0)
 
     def writes(self, since: int) -> list[Write]:
         """Every change that operator or receiver asked the API server for since a `mark`, done or refused.
 
         Without renewals of the Lease that tells who leads.
         """
-        with self._audit_log.open("rb") as log:
-            log.seek(since)
-            told = [_write(json.loads(line)) for line in log.read().splitlines()]
+        told = map(_write, self.requests(since))
         return [each for each in told if each.verb not in _READS and each.resource != "leases"]
+
+    def requests(self, since: int) -> list[dict[str, Any]]:
+        """Every request since a `mark`, as the audit log tells it."""
+        with self._audit_log.open("rb") as log:
+            end = _whole_lines(log, since)
+            log.seek(since)
+            return [json.loads(line) for line in log.read(end - since).splitlines()]
 
     def quiet(self, seconds: float = 1.0) -> None:
         """Wait until neither operator nor receiver has written anything for ``seconds``."""
@@ -287,6 +294,19 @@ class Plane:
         """Wait for ``condition`` while both processes live."""
         running = [program for program in (self.operator, self.receiver) if program.running]
         wait_until(condition, what, seconds=seconds, needs=running)
+
+
+def _whole_lines(log: BinaryIO, since: int) -> int:
+    """Return where the last line ends that is there whole; another one may just be written. Not before ``since``."""
+    end = log.seek(0, os.SEEK_END)
+    while end > since:
+        begin = max(since, end - _TAIL)
+        log.seek(begin)
+        found = log.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return since
 
 
 def audited(folder: Path) -> list[str]:

@@ -77,9 +77,7 @@ def bound_in(obj: dict[str, Any]) -> str | None:
 
 def asked(plane: Plane, since: int) -> list[dict[str, Any]]:
     """Every request of the operator since a mark, reads included, without what clients ask to find their way."""
-    with (plane.cluster.folder / "audit.log").open("rb") as log:
-        log.seek(since)
-        told = [json.loads(line) for line in log.read().splitlines()]
+    told = plane.requests(since)
     return [each for each in told if each["user"]["username"] == OPERATOR_USER and "objectRef" in each]
 
 
