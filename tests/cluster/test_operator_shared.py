@@ -85,9 +85,6 @@ def test_a_shared_route_that_was_changed_or_deleted_is_put_right(sharing: Plane,
     assert [w for w in sharing.writes(mark) if w.resource == "ingresses" and w.name.startswith("hookgate-host-")] == []
 
 
-# Unsteady behind other tests: now and then an endpoint is not looked at again when the gateway has spoken. Until the
-# cause is found it runs with the long suites only.
-@pytest.mark.slow
 def test_what_the_gateway_says_of_the_shared_route_is_told_by_every_endpoint(sharing: Plane, team: Team) -> None:
     """Refused, none is Ready; accepted again, all are."""
     for name in ("a", "b"):
@@ -110,9 +107,6 @@ def test_type_none_is_served_on_a_host_with_a_shared_route(sharing: Plane, team:
     assert segment not in str([endpoint, *routes])
 
 
-# Unsteady behind other tests: now and then an endpoint is not looked at again when the gateway has spoken. Until the
-# cause is found it runs with the long suites only.
-@pytest.mark.slow
 def test_endpoints_come_to_the_shared_route_and_leave_it_without_losing_their_way(plane: Plane, team: Team) -> None:
     """At every moment each has a route; what is no longer needed goes."""
     endpoint = team.created("push", exposure={"host": HOST})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hookgate.control.cluster import ClusterError, Request
-from hookgate.control.exposed import State, route_state
+from hookgate.control.exposed import route_state
 from hookgate.control.mirror import Mirror
 from hookgate.control.objects import (
     LABEL_ROLE,
@@ -83,19 +83,7 @@ def make_mirrors(population: Population, wake: Callable[[Request], None], *, gat
         owner(obj)
         namers("Secret")(obj)
 
-    said = dict[tuple[str, str], State | None]()
-    shared: dict[str, Mirror] = {}
-
-    def shared_route(obj: Object) -> None:
-        kind, name = str(obj["kind"]), str(meta(obj)["name"])
-        there = shared[kind].get(str(meta(obj).get("namespace")), name)
-        state = route_state(there, None) if there is not None else None
-        # Thousands of endpoints tell of it: not for every time that a controller notes down.
-        if (kind, name) not in said or said[kind, name] != state:
-            everybody(obj)
-        said[kind, name] = state
-
-    shared |= {kind: Mirror(shared_route) for kind in ("Ingress", *(("HTTPRoute",) if gateway else ()))}
+    kinds = ("Ingress", *(("HTTPRoute",) if gateway else ()))
     return Mirrors(
         bindings=Mirror(owner),
         connections=Mirror(connection),
@@ -103,8 +91,16 @@ def make_mirrors(population: Population, wake: Callable[[Request], None], *, gat
         services=Mirror(namers("Service")),
         ingresses=Mirror(owner),
         http_routes=Mirror(owner) if gateway else None,
-        shared=shared,
+        # Thousands of endpoints tell of one: not for every time that a controller notes down.
+        shared={kind: Mirror(everybody, alike=_tell_the_same) for kind in kinds},
         classes=Mirror(everybody),
+    )
+
+
+def _tell_the_same(known: Object, obj: Object) -> bool:
+    """Tell whether endpoints tell the same of two versions of the route that they share."""
+    return meta(known).get("generation") == meta(obj).get("generation") and (
+        route_state(known, None) == route_state(obj, None)
     )
 
 

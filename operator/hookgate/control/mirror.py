@@ -14,16 +14,19 @@ from hookgate.model.endpoint import LABEL_UID
 
 Key = tuple[str, str]
 Wake = Callable[[Object], None]
+Alike = Callable[[Object, Object], bool]
 
 
 class Mirror:
     """Objects of one kind by (namespace, name), and by the endpoint uid that their label names.
 
-    ``wake`` is called with every object that changed without our doing, also with those that vanished.
+    ``wake`` is called with every object that changed without our doing, also with those that vanished. Versions that
+    are ``alike``, the one known and the next, are no news: what was known counts, however it came to be known.
     """
 
-    def __init__(self, wake: Wake) -> None:
+    def __init__(self, wake: Wake, *, alike: Alike = lambda _known, _obj: False) -> None:
         self._wake = wake
+        self._alike = alike
         self._objects: dict[Key, Object] = {}
         self._by_uid: dict[str, dict[Key, Object]] = {}
         self.filled = False  # whether there ever was a complete list
@@ -60,7 +63,8 @@ class Mirror:
             self._put(obj)
             if known is not None and _owner(known) != _owner(obj):
                 self._wake(known)
-            self._wake(obj)
+            if known is None or not self._alike(known, obj):
+                self._wake(obj)
 
     def replace(self, objects: Sequence[Object], namespace: str | None = None) -> None:
         """Take a complete list, of one namespace or of all; what it lacks is gone, whatever was known before."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from hookgate.config.platform import PlatformConfig
@@ -28,7 +28,7 @@ AGAIN = 5.0
 
 
 class SharedRoutes:
-    """``changed`` is called after every change that was made: endpoints tell of the route that they share.
+    """``changed`` is called after every change that was made or found: endpoints tell of the route that they share.
 
     ``clock`` gives unix seconds.
     """
@@ -67,19 +67,29 @@ class SharedRoutes:
             return 0
         waiting = self._waiting() if found and not config.shared_routes else frozenset()
         steps = shared_steps(config, found, waiting, self._cluster.system_namespace)
-        writes = 0
-        for step in steps:
-            writes += await self._execute(step)
-        if writes:
-            self._changed()
-        elif not steps and (config.shared_routes or not found):
+        if not steps and (config.shared_routes or not found):
             self._right = seen
             self._log("")
+        return await self._execute_all(steps)
+
+    async def _execute_all(self, steps: Sequence[Step]) -> int:
+        writes, outdated = 0, False
+        try:
+            for step in steps:
+                writes += await self._execute(step)
+        except ClusterError as error:
+            outdated = error.conflict
+            raise
+        finally:
+            # What is there instead is known from a refusal, too, and then the watch has no news of it.
+            if writes or outdated:
+                self._changed()
         return writes
 
     async def _execute(self, step: Step) -> int:
         if step.verb is Verb.DELETE:
             await self._cluster.execute(step)
+            self._repairs = Repairs()  # what is wanted again afterwards is no repair
             return 1
         wanted = fingerprint(step.object, step.object)
         if self._repairs.wait(wanted, self._clock()):
