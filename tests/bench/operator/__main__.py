@@ -55,7 +55,7 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
             before = await bare_applies(operator, admin, bare)
             await asyncio.to_thread(installation.start_operator)
             say(f"n = {count}: creating")
-            created = await stages.create_all(installation, admin, count)
+            created = await stages.create_all(installation, admin, count, lambda line: say(f"n = {count}: {line}"))
             say(f"n = {count}: all Ready after {created.ready:.1f} s; bare applies took {before.seconds:.1f} s")
             if options.profile:
                 installation.operator.end()

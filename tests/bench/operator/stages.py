@@ -21,6 +21,8 @@ from tests.bench.operator.installation import Installation, namespace_of, namesp
 from tests.bench.operator.process import Usage, server_cpu
 
 _HOLDS = Callable[[], Awaitable[bool]]
+#: Progress is told of for so many endpoints at once.
+_SAY_EACH = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +78,26 @@ async def prepare(api: Api, count: int) -> None:
     )
 
 
-async def create_all(installation: Installation, api: Api, count: int) -> Created:
-    """Create ``count`` endpoints as fast as the API server takes them and wait until all are Ready."""
+async def create_all(installation: Installation, api: Api, count: int, say: Callable[[str], None]) -> Created:
+    """Create ``count`` endpoints as fast as the API server takes them and wait until all are Ready.
+
+    ``say`` is told of every thousand whose status was written: with many of them, a slow run looks like a hanging one.
+    """
     installation.audit.reset()
     began, wall, before, servers = time.monotonic(), time.time(), installation.usage(), server_cpu()
     await together(api.create(WEBHOOKENDPOINTS, endpoint(i)) for i in range(count))
     accepted = time.monotonic() - began
-    limit = 60 + count * 0.15
+    limit, said = 60 + count * 0.15, 0
 
     async def told() -> bool:
+        nonlocal said
         installation.alive()
         installation.audit.take()
-        return installation.audit.writes["patch webhookendpoints/status"] >= count
+        statuses = installation.audit.writes["patch webhookendpoints/status"]
+        if statuses // _SAY_EACH > said:
+            said = statuses // _SAY_EACH
+            say(f"{statuses} statuses after {time.monotonic() - began:.0f} s")
+        return statuses >= count
 
     await _until(told, limit, f"{count} statuses", every=0.2)
     deadline = began + limit
