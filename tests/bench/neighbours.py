@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,11 +27,11 @@ from hookgate.model.binding import Binding, decode, encode
 from hookgate.model.rate import Rate
 from hookgate.receiver.loop import run_on_uvloop
 from hookgate.receiver.process import run_receiver
-from hookgate.receiver.settings import ReceiverSettings
 from hookgate.receiver.source import FolderSource
 from tests.bench.receiver import world
-from tests.bench.receiver.contenders import PEERS
-from tests.bench.receiver.machine import Missing, Process, check, cores, ended, free_ports, listens, until
+from tests.bench.receiver.contenders import PEERS, ready
+from tests.bench.receiver.machine import Missing, Process, check, cores, ended, free_ports, until
+from tests.bench.receiver.serve import on_loopback
 
 RATE, SECONDS = 500, 12
 DRIPPING, WAITING = 500, 256
@@ -45,15 +44,7 @@ Harm = Callable[[], contextlib.AbstractContextManager[object]]
 
 async def serve(folder: Path, port: int) -> None:
     """Be the receiver."""
-    settings = ReceiverSettings(
-        host="127.0.0.1",
-        port=port,
-        private_host="127.0.0.1",
-        private_port=port + 1,
-        loopback_targets=True,
-        drain_delay=0,
-    )
-    await run_receiver(settings, FolderSource(folder, interval=1.0))
+    await run_receiver(on_loopback(port), FolderSource(folder, interval=1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,8 +179,7 @@ def measure(folder: Path) -> None:
     with ended(processes), targets((fast, silent)):
         command = (sys.executable, "-m", "tests.bench.neighbours", str(hooks), str(port))
         processes.append(Process(command, on=cores()[:1], folder=folder))
-        until(lambda: listens(port), "the receiver to listen", processes)
-        time.sleep(2.0)  # until it has read its folder
+        until(lambda: ready(port + 1), "the receiver to be ready", processes)
         print(
             "| meanwhile | calls | not answered 202 | p50, ms | p99, ms | p99.9, ms |\n|---|---:|---:|---:|---:|---:|"
         )

@@ -148,7 +148,7 @@ class Contest:
         module = (sys.executable, "-m", "tests.bench.receiver.serve", str(self._folder / f"kubeconfig.{count}"))
         processes = tuple(self._run(*module, str(port), edge, on=on, source=source) for port in ports)
         self.contenders[name] = Contender(title=title, ports=tuple(ports), processes=processes)
-        until(lambda: all(_ready(port + 1) for port in ports), f"{title} to be ready", processes)
+        until(lambda: all(ready(port + 1) for port in ports), f"{title} to be ready", processes)
 
     def _start_go(self, target: str, secure: str) -> None:
         paths = self._folder / "paths"
@@ -203,7 +203,8 @@ class Contest:
         self.contenders["webhook"] = Contender(title="webhook", ports=(port,), processes=(process,))
 
 
-def _ready(port: int) -> bool:
+def ready(port: int) -> bool:
+    """Tell whether the receiver with this private port serves what it knows of."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
             return bool(answer.status == 200)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from hookgate.kube.api import Api
 from hookgate.receiver.kube_source import KubeSource
@@ -14,18 +15,22 @@ from hookgate.receiver.process import run_receiver
 from hookgate.receiver.settings import Edge, ReceiverSettings
 
 
-async def main(kubeconfig: str, port: int, edge: Edge) -> None:
-    """Serve until SIGTERM; the private port is the next one."""
-    settings = ReceiverSettings(
+def on_loopback(port: int) -> ReceiverSettings:
+    """Return the usual settings, but for what keeps a receiver from a bench; the private port is the next one."""
+    return ReceiverSettings(
         host="127.0.0.1",
         port=port,
         private_host="127.0.0.1",
         private_port=port + 1,
-        max_in_flight_per_endpoint=1024,  # all calls of the bench are for one
         loopback_targets=True,
         drain_delay=0,
-        edge=edge,
     )
+
+
+async def main(kubeconfig: str, port: int, edge: Edge) -> None:
+    """Serve until SIGTERM."""
+    # All calls of the bench are for one endpoint.
+    settings = replace(on_loopback(port), max_in_flight_per_endpoint=1024, edge=edge)
     async with await Api.connect(kubeconfig=kubeconfig, light=True) as api:
         await run_receiver(settings, KubeSource(api))
 
