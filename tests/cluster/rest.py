@@ -59,6 +59,13 @@ class Reply:
         return str(self.body.get("message", ""))
 
 
+class _Socket(ssl.SSLSocket):
+    """Closes itself: where the peer resets the connection before the handshake, `ssl` keeps it from everybody else."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class Rest:
     """One user of the API server at ``url``, known by a bearer ``token``; for one thread.
 
@@ -68,6 +75,7 @@ class Rest:
     def __init__(self, url: str, ca_file: str, token: str, *, keep: bool = False) -> None:
         self._address = urlsplit(url).netloc
         self._context = ssl.create_default_context(cafile=ca_file)
+        self._context.sslsocket_class = _Socket
         self._token = token
         self._keep = keep
         self._kept = self._connection()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +17,8 @@ from tests.cluster.binaries import FAMILIES, Unavailable, wanted_kubernetes
 from tests.cluster.cluster import Cluster, ExistingCluster
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.processes import Server, Watchdog, wait_until
+from tests.cluster.rest import Rest
+from tests.kube.pki import Authority
 
 
 def config_map(name: str, **data: str) -> dict[str, object]:
@@ -268,3 +273,25 @@ def test_a_server_that_dies_at_once_shows_its_last_words(tmp_path: Path) -> None
         wait_until(lambda: False, "godot", needs=[server])
     server.stop()
     watchdog.close()
+
+
+def test_a_connection_that_is_reset_before_the_handshake_leaves_no_socket_open(tmp_path: Path) -> None:
+    """As by an API server that ends at this moment; an open one would fail whichever test runs when it is found."""
+    rest = Rest("https://127.0.0.1:1", str(Authority(tmp_path).ca_file), "token")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        calling = socket.create_connection(server.getsockname())
+        called, _ = server.accept()
+        called.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        called.close()
+        wait_until(lambda: not _connected(calling), "the connection to be reset")
+        with pytest.raises(ConnectionResetError):
+            rest._context.wrap_socket(calling, server_hostname="127.0.0.1")
+    gc.collect()
+
+
+def _connected(connection: socket.socket) -> bool:
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    return True
