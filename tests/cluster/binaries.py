@@ -109,6 +109,8 @@ FAMILIES: Mapping[str, Family] = {
         variables=_reported("v1.35.4"),
     ),
     "coredns": _one("coredns", "v1.15.0", "github.com/coredns/coredns"),
+    # Its programs elsewhere are told their version at link time; nothing here asks for it.
+    "kube-router": _one("kube-router", "v2.1.0", "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     "contour": _one("contour", "v1.33.8", "github.com/projectcontour/contour/cmd/contour"),
     # Its source is in its folder: a change of it needs another version, or the program in the cache stays.
     "pause": _one("pause", "v1", "."),

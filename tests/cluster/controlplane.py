@@ -83,8 +83,8 @@ class ControlPlane(Cluster):
         self._remove_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="hookgate-cluster-"))
         self._etcd_url = f"http://127.0.0.1:{free_port()}"
-        self._port = free_port()
-        self.url = f"https://127.0.0.1:{self._port}"
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
         self.ca_file = self.folder / "certificates" / "apiserver.crt"
         self.admin_token = secrets.token_urlsafe(24)
         self.admin_kubeconfig = self.folder / "kubeconfig-admin"
@@ -296,7 +296,7 @@ class ControlPlane(Cluster):
         return {
             "etcd-servers": self._etcd_url,
             "bind-address": "127.0.0.1",
-            "secure-port": str(self._port),
+            "secure-port": str(self.port),
             "cert-dir": self.ca_file.parent,
             # Without these two the server looks for a network interface to announce, and some machines have none.
             "advertise-address": "127.0.0.1",

@@ -19,7 +19,7 @@ from tests.cluster.binaries import Unavailable, contour_crds, gateway_crds, loca
 from tests.node import images, ingress, isolation, needs
 from tests.node.table import Row, markdown, placed, text
 
-_FAMILIES = ("kubernetes", "node", "coredns", "contour", "helm", "pause")
+_FAMILIES = ("kubernetes", "node", "coredns", "kube-router", "contour", "helm", "pause")
 
 
 def prepare() -> list[Path]:

@@ -1,4 +1,4 @@
-"""What makes a machine a node: kubelet, kube-proxy, and a DNS server for the pods.
+"""What makes a machine a node: kubelet, kube-proxy, what enforces network policies, and a DNS server for the pods.
 
 Command lines and files, nothing more; each line that is not obvious says why.
 """
@@ -12,7 +12,7 @@ import yaml
 
 from tests.cluster.binaries import locate
 from tests.cluster.processes import Server, Watchdog
-from tests.node.addresses import DOMAIN, NODE, NODE_NAME, PODS
+from tests.node.addresses import DOMAIN, NODE, NODE_NAME, PODS, SERVICES
 
 
 def kubelet(
@@ -70,6 +70,22 @@ def kube_proxy(folder: Path, *, kubeconfig: Path, environment: Mapping[str, str]
     ]
     log = folder / "kube-proxy.log"
     return Server("kube-proxy", command, log=log, environment=environment, watchdog=watchdog)
+
+
+def kube_router(folder: Path, *, kubeconfig: Path, environment: Mapping[str, str], watchdog: Watchdog) -> Server:
+    """kube-router as the judge of NetworkPolicies and nothing else: routes and Services are others' business."""
+    command: list[str | Path] = [
+        locate("kube-router").path("kube-router"),
+        f"--kubeconfig={kubeconfig}",
+        f"--hostname-override={NODE_NAME}",
+        f"--service-cluster-ip-range={SERVICES}",
+        "--run-firewall=true",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        "--health-port=0",
+    ]
+    log = folder / "kube-router.log"
+    return Server("kube-router", command, log=log, environment=environment, watchdog=watchdog)
 
 
 def coredns(folder: Path, *, kubeconfig: Path, environment: Mapping[str, str], watchdog: Watchdog) -> Server:

@@ -14,6 +14,7 @@ import yaml
 
 from tests.cluster.binaries import locate
 from tests.node import ingress, tenant
+from tests.node.addresses import NODE
 from tests.node.plane import NodePlane
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,14 @@ class Install:
             "bindings": {"keep": False},
             "image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
             "config": platform(replicas),
+            "networkPolicy": {
+                "enabled": True,
+                "apiServer": {"cidrs": [f"{NODE}/32"], "ports": [self._plane.port]},
+                # DNS is answered on the node's own address here, outside of every namespace.
+                "extraEgress": [
+                    {"ports": [{"protocol": "UDP", "port": 53}], "to": [{"ipBlock": {"cidr": f"{NODE}/32"}}]}
+                ],
+            },
         }
         self._helm("install")
 

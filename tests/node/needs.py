@@ -21,6 +21,7 @@ _PROGRAMS = {
     "buildah": "buildah",
     "mmdebstrap": "mmdebstrap",
     "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "ip": "iproute2",
     "unshare": "util-linux",

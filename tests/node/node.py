@@ -68,6 +68,8 @@ class Node:
             agents.coredns(self.folder / "coredns", kubeconfig=kubeconfig, **common),
         )
         wait_until(self._ready, "the node to be Ready", seconds=_READY_SECONDS, needs=self._servers)
+        # It looks its node up as it starts, and ends where there is none yet.
+        self._run(agents.kube_router(self.folder, kubeconfig=kubeconfig, **common))
 
     def _ready(self) -> bool:
         found = self.plane.kubectl("get", "node", NODE_NAME, "--ignore-not-found", "-o", "json").stdout

@@ -20,7 +20,7 @@ class NodePlane(ControlPlane):
     def __init__(self, folder: Path, *, node_binaries: Binaries | None = None) -> None:
         self._node_binaries = node_binaries or locate("node")
         super().__init__(folder, controllers=("*",))
-        self.url = f"https://{NODE}:{self._port}"
+        self.url = f"https://{NODE}:{self.port}"
 
     def _apiserver_options(self) -> dict[str, str | Path]:
         options = {

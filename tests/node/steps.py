@@ -13,13 +13,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.processes import NotReadyError, wait_until
-from tests.node import tenant
+from tests.node import ingress, tenant
+from tests.node.addresses import NODE
 from tests.node.install import BINDINGS, SYSTEM
 from tests.node.inventory import inventory
 from tests.node.load import NO_ANSWER, Call, Load, Sender
 from tests.node.place import Place
+from tests.node.reach import reaches
+from tests.node.target_server import PORT as TARGET_PORT
 
 _SECONDS = 180.0
 _NOTICED = 0.5
@@ -102,6 +106,42 @@ def declare(place: Place, _: Load) -> None:
         place.cluster.apply(tenant.endpoint(name, host))
     _all_ready(place)
     _answered(place, 200)
+
+
+def keep_apart(place: Place, _: Load) -> Outcome:
+    """Network policies as the network enforces them: what has to pass does, and the rest does not."""
+    (receiver,), (team,) = place.pods(RECEIVER), tenant.pods(place.cluster)
+    operator = place.pods(OPERATOR)[0]
+    pairs = {
+        "the team calls a receiver": (team, _address(receiver), 8080, True),
+        "the team asks a receiver's private port": (team, _address(receiver), 8081, False),
+        "the team asks an operator for its metrics": (team, _address(operator), 8082, False),
+        "an operator asks a receiver's private port": (operator, _address(receiver), 8081, True),
+        "an operator calls the team": (operator, _address(team), TARGET_PORT, False),
+        "a receiver calls the team": (receiver, _address(team), TARGET_PORT, True),
+        "a receiver asks an operator for its metrics": (receiver, _address(operator), 8082, False),
+        "a receiver reaches the API server": (receiver, NODE, place.cluster.port, True),
+        "a receiver reaches another port of the node": (receiver, NODE, ingress.ENVOY_HTTPS, False),
+    }
+
+    def wrong() -> list[str]:
+        return [
+            title
+            for title, (pod, address, port, meant) in pairs.items()
+            if reaches(place.processes(pod)[0], address, port) is not meant
+        ]
+
+    try:
+        _wait(place, lambda: wrong() == [], "the network to do as the policies say")
+    except NotReadyError:
+        raise AssertionError(f"not as the network policies say: {'; '.join(wrong())}") from None
+    closed = sum(not meant for *_, meant in pairs.values())
+    return Outcome(note=f"{len(pairs) - closed} connections that have to pass do, {closed} that may not do not")
+
+
+def _address(pod: dict[str, Any]) -> str:
+    address: str = pod["status"]["podIP"]
+    return address
 
 
 def forge(place: Place, _: Load) -> Outcome:
@@ -275,6 +315,7 @@ def uninstall(place: Place, _: Load) -> Outcome:
 STORY = (
     Step(title="install the chart, one receiver", play=install, calls=False),
     Step(title="declare two endpoints, first signed call taken at both", play=declare, calls=False),
+    Step(title="network policies enforced", play=keep_apart, calls=False),
     Step(title="forged call refused", play=forge, calls=False),
     Step(title="deactivate", play=deactivate, calls=False),
     Step(title="activate", play=activate, calls=False),

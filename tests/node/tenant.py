@@ -98,10 +98,15 @@ def connection(cluster: Cluster, name: str) -> tuple[str, bytes]:
     return base64.b64decode(data["url"]).decode(), base64.b64decode(data["secret"])
 
 
+def pods(cluster: Cluster) -> list[dict[str, Any]]:
+    """Those of the service."""
+    found: list[dict[str, Any]] = cluster.get("pods", f"--namespace={NAMESPACE}", f"--selector=app={SERVICE}")["items"]
+    return found
+
+
 def book(cluster: Cluster) -> Book:
     """What arrived at the service so far. Its pod is asked: a Service would do as well."""
-    pods = cluster.get("pods", f"--namespace={NAMESPACE}", f"--selector=app={SERVICE}")["items"]
-    (address,) = [pod["status"]["podIP"] for pod in pods if "podIP" in pod["status"]]
+    (address,) = [pod["status"]["podIP"] for pod in pods(cluster) if "podIP" in pod["status"]]
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
         f"http://{address}:{PORT}/book", timeout=30
     ) as answer:
