@@ -17,9 +17,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from hookgate.kube.api import Api
 from tests.bench.operator import stages
-from tests.bench.operator.bare import WRITES_EACH, bare_applies, same_writes
-from tests.bench.operator.installation import installed
+from tests.bench.operator.bare import WRITES_EACH, Bare, bare_applies, library_applies, own_applies, same_writes
+from tests.bench.operator.installation import Installation, installed
 from tests.bench.operator.plot import draw
 from tests.bench.operator.report import Run, main_table, table
 from tests.bench.publish import OPERATOR, publish
@@ -51,12 +52,11 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
         async with admin, operator:
             await stages.prepare(admin, count)
             say(f"n = {count}: {WRITES_EACH}n bare applies, operator not running")
-            bare = WRITES_EACH * count
-            before = await bare_applies(operator, admin, bare)
+            before = await baselines(installation, admin, operator, count)
             await asyncio.to_thread(installation.start_operator)
             say(f"n = {count}: creating")
             created = await stages.create_all(installation, admin, count, lambda line: say(f"n = {count}: {line}"))
-            say(f"n = {count}: all Ready after {created.ready:.1f} s; bare applies took {before.seconds:.1f} s")
+            say(f"n = {count}: all Ready after {created.ready:.1f} s; bare applies took {before[0].seconds:.1f} s")
             if options.profile:
                 installation.operator.end()
                 raise SystemExit(f"profile written to {options.profile}")
@@ -70,12 +70,13 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
             deactivated = await stages.deactivations(installation, admin, count, options.samples)
             await asyncio.to_thread(installation.operator.end)
             say(f"n = {count}: {WRITES_EACH}n bare applies again")
-            after = await bare_applies(operator, admin, bare)
+            after = await baselines(installation, admin, operator, count)
             say(f"n = {count}: the same writes by a client that decides nothing")
             same = await same_writes(operator, admin, count, stages.endpoint(0))
     return Run(
         count=count,
-        baseline=(before, after),
+        library=(before[0], after[0]),
+        own=(before[1], after[1]),
         same=same,
         created=created,
         restarted=restarted,
@@ -83,6 +84,14 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
         deactivated=deactivated,
         rested=rested,
     )
+
+
+async def baselines(installation: Installation, admin: Api, operator: Api, count: int) -> tuple[Bare, Bare]:
+    """What bare applies take, through the usual client and through ours."""
+    cache = installation.folder / "discovery.json"
+    async with library_applies(installation.kubeconfig, cache) as apply:
+        library = await bare_applies(apply, admin, WRITES_EACH * count)
+    return library, await bare_applies(own_applies(operator), admin, WRITES_EACH * count)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""Two baselines: what the API server needs for as many small applies, and for the very writes of so many endpoints.
+"""Baselines: what as many small applies take, by the usual client and by ours, and the very writes of an operator.
 
-Both are made by a client that decides nothing, with the operator's rights and as many requests at once, while nobody
+All are made by a client that decides nothing, with the operator's rights and as many requests at once, while nobody
 watches. They tell how fast the machine is at the time, and what no operator can do without.
 """
 
@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+
+from kubernetes.aio import client, config
+from kubernetes.aio.dynamic import DynamicClient
 
 from hookgate.control import objects
 from hookgate.kube import events
-from hookgate.kube.api import EVENTS, INGRESSES, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Api, ApiError
+from hookgate.kube.api import EVENTS, FIELD_MANAGER, INGRESSES, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Api, ApiError
 from tests.bench.operator.process import own_cpu, server_cpu
 
 #: As many requests at once as the operator has workers.
@@ -27,6 +32,8 @@ _MOST_APPLIES, _MOST_ENDPOINTS = 10_000, 1_000
 _LETTERS = "x" * 40
 
 Object = dict[str, Any]
+Apply = Callable[[Object], Awaitable[object]]
+"""Applies one Secret on the server's side, and returns when the answer was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +45,40 @@ class Bare:
     client_cpu: float
 
 
-async def bare_applies(api: Api, admin: Api, count: int) -> Bare:
+@asynccontextmanager
+async def library_applies(kubeconfig: str, cache: Path) -> AsyncIterator[Apply]:
+    """Apply through `kubernetes.aio`, by its client for server-side apply, which is the quickest that it has.
+
+    That takes and gives plain objects; the typed one would parse every answer into models. One client for all, so that
+    its connections are kept, of which there may be more than requests at once; discovery is over before anything is
+    measured, and remembered in the file ``cache``.
+    """
+    settings = client.Configuration()
+    await config.load_kube_config(  # type: ignore[no-untyped-call]
+        config_file=kubeconfig, client_configuration=settings, persist_config=False
+    )
+    async with client.ApiClient(settings) as connection:
+        dynamic = await DynamicClient(connection, cache_file=str(cache))  # type: ignore[no-untyped-call]
+        secrets = await dynamic.resources.get(api_version="v1", kind="Secret")
+
+        async def apply(obj: Object) -> object:
+            return await dynamic.server_side_apply(secrets, obj, field_manager=FIELD_MANAGER, force_conflicts=True)
+
+        yield apply
+
+
+def own_applies(api: Api) -> Apply:
+    """Apply through ``api``, the operator's own client."""
+    return lambda obj: api.apply(SECRETS, obj)
+
+
+async def bare_applies(apply: Apply, admin: Api, count: int) -> Bare:
     """Apply ``count`` small Secrets, and remove them afterwards. Of many only a part, told in proportion."""
     await _make_namespace(admin)
     made = min(count, _MOST_APPLIES)
-    written = [{"metadata": {"name": f"bare-{i}", "namespace": _NAMESPACE}, "data": {"k": "YWJj"}} for i in range(made)]
-    took = await _measured(lambda: together(api.apply(SECRETS, obj) for obj in written), count / made)
-    await together(api.delete(SECRETS, str(obj["metadata"]["name"]), _NAMESPACE) for obj in written)
+    written = [_secret(f"bare-{i}") for i in range(made)]
+    took = await _measured(lambda: together(apply(obj) for obj in written), count / made)
+    await together(admin.delete(SECRETS, str(obj["metadata"]["name"]), _NAMESPACE) for obj in written)
     return took
 
 
@@ -80,6 +114,11 @@ async def _measured(work: Callable[[], Awaitable[None]], factor: float) -> Bare:
         server_cpu=(server_cpu() - server) * factor,
         client_cpu=(own_cpu() - client) * factor,
     )
+
+
+def _secret(name: str) -> Object:
+    metadata = {"name": name, "namespace": _NAMESPACE}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"k": "YWJj"}}
 
 
 async def _make_namespace(admin: Api) -> None:

@@ -46,7 +46,7 @@ class Installation:
 
     def __init__(self, folder: Path, cluster: ControlPlane, profile: Path | None) -> None:
         self.cluster = cluster
-        self._folder = folder
+        self.folder = folder
         self._watchdog = Watchdog()
         public, private, health = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.receiver_url, self._receiver_probe = f"http://{public}", f"http://{private}/readyz"
@@ -72,11 +72,11 @@ class Installation:
     def _program(self, name: str, *arguments: object) -> Program:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self._folder),
+            "HOME": str(self.folder),
             "PYTHONPATH": str(ROOT / "operator"),
         }
         command = [sys.executable, *map(str, arguments)]
-        log = self._folder / f"{name}.log"
+        log = self.folder / f"{name}.log"
         return Program(name, command, log=log, environment=environment, watchdog=self._watchdog)
 
     def start_receiver(self) -> None:

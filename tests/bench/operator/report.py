@@ -16,12 +16,13 @@ from tests.bench.operator.stages import Changed, Created, Restarted, Rested
 class Run:
     """Everything measured with ``count`` endpoints.
 
-    ``baseline`` are bare applies, before and after the operator's run; ``same`` are the operator's own writes, made by
-    a client that decides nothing.
+    ``library`` and ``own`` are bare applies through the usual client and through ours, before and after the operator's
+    run; ``same`` are the operator's own writes, made by a client that decides nothing.
     """
 
     count: int
-    baseline: tuple[Bare, Bare]
+    library: tuple[Bare, Bare]
+    own: tuple[Bare, Bare]
     same: Bare
     created: Created
     restarted: Restarted
@@ -31,23 +32,21 @@ class Run:
 
     @property
     def bare(self) -> float:
-        """Seconds for the bare applies, the mean of both times."""
-        return statistics.mean(bare.seconds for bare in self.baseline)
-
-    @property
-    def ratio(self) -> float:
-        """How much longer than its bare writes the creation took."""
-        return self.created.ready / self.bare
+        """Seconds for the bare applies that the goal is told in, the mean of both times."""
+        return _mean(self.library)
 
 
 _ROWS: tuple[tuple[str, Callable[[Run], str]], ...] = (
-    (f"{WRITES_EACH}n bare applies before / after, s", lambda r: " / ".join(f"{b.seconds:.1f}" for b in r.baseline)),
-    ("their CPU: servers / client, s", lambda r: f"{r.baseline[1].server_cpu:.1f} / {r.baseline[1].client_cpu:.1f}"),
+    (f"{WRITES_EACH}n bare applies through `kubernetes.aio`, before / after, s", lambda r: _seconds(r.library)),
+    ("their CPU: servers / client, s", lambda r: _cpu(r.library[1])),
+    (f"{WRITES_EACH}n bare applies through our own client, before / after, s", lambda r: _seconds(r.own)),
+    ("their CPU: servers / client, s", lambda r: _cpu(r.own[1])),
     ("the same writes by a mere client, s", lambda r: f"{r.same.seconds:.1f}"),
-    ("their CPU: servers / client, s", lambda r: f"{r.same.server_cpu:.1f} / {r.same.client_cpu:.1f}"),
+    ("their CPU: servers / client, s", lambda r: _cpu(r.same)),
     ("all created, s", lambda r: f"{r.created.accepted:.1f}"),
     ("all Ready, s", lambda r: f"{r.created.ready:.1f}"),
-    ("**Ready / bare applies** (goal 1.5)", lambda r: f"**{r.ratio:.2f}**"),
+    ("**Ready / bare applies through `kubernetes.aio`** (goal 1.5)", lambda r: f"**{r.created.ready / r.bare:.2f}**"),
+    ("Ready / bare applies through our own client", lambda r: f"{r.created.ready / _mean(r.own):.2f}"),
     ("Ready / the same writes", lambda r: f"{r.created.ready / r.same.seconds:.2f}"),
     ("writes per endpoint (goal 5 and an Event)", lambda r: f"{r.created.writes.total() / r.count:.2f}"),
     ("reads of single objects per endpoint", lambda r: f"{_gets(r.created.reads) / r.count:.3f}"),
@@ -111,6 +110,18 @@ def _kinds(title: str, counted: Sequence[tuple[int, int, Counter[str]]]) -> list
     lines = [f"| {title} | " + " | ".join(f"n = {n:,}" for n, _, _ in counted) + " |", "|---|" + "---:|" * len(counted)]
     lines += [f"| {k} | " + " | ".join(f"{counts[k] / per:.3f}" for _, per, counts in counted) + " |" for k in kinds]
     return [*lines, ""]
+
+
+def _mean(both: tuple[Bare, Bare]) -> float:
+    return statistics.mean(bare.seconds for bare in both)
+
+
+def _seconds(both: tuple[Bare, Bare]) -> str:
+    return " / ".join(f"{bare.seconds:.1f}" for bare in both)
+
+
+def _cpu(bare: Bare) -> str:
+    return f"{bare.server_cpu:.1f} / {bare.client_cpu:.1f}"
 
 
 def _gets(reads: Counter[str]) -> int:
