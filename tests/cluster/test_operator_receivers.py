@@ -44,13 +44,18 @@ def test_receivers_are_made_as_the_configuration_wants_them(managed: Plane) -> N
 
 
 def test_changed_receivers_are_put_right_once(managed: Plane) -> None:
-    """A scaled Deployment gets its size back, a deleted Service comes back, and then nothing is written any more."""
+    """A scaled Deployment gets its size back, a deleted Service comes back, a budget that selects no pod selects them
+    again, and then nothing is written any more."""
+    selected = managed.admin.get("PodDisruptionBudget", SYSTEM, NAME)["spec"]["selector"]
+    surplus = {"spec": {"selector": {"matchLabels": {"surplus": "yes"}}}}
     managed.admin.merge("Deployment", SYSTEM, NAME, {"spec": {"replicas": 1}})
+    managed.admin.merge("PodDisruptionBudget", SYSTEM, NAME, surplus)
     managed.admin.delete("Service", SYSTEM, NAME)
 
     def right() -> bool:
         replicas = managed.admin.get("Deployment", SYSTEM, NAME)["spec"]["replicas"]
-        return replicas == 3 and managed.admin.find("Service", SYSTEM, NAME) is not None
+        budget = managed.admin.get("PodDisruptionBudget", SYSTEM, NAME)["spec"]["selector"]
+        return replicas == 3 and budget == selected and managed.admin.find("Service", SYSTEM, NAME) is not None
 
     managed.wait(right, "Deployment and Service to be as wanted")
     managed.quiet(6.0)

@@ -246,6 +246,18 @@ def test_drift_is_repaired_and_what_a_server_adds_is_none() -> None:
     assert run(keeper.once()) == 1
 
 
+@pytest.mark.parametrize("kind", ["Service", "PodDisruptionBudget"])
+def test_what_is_added_to_a_selector_is_drift(kind: str) -> None:
+    """One label more, and no receiver is selected: unlike elsewhere, what others add does not stand beside ours."""
+    api = FakeApi()
+    keeper = deployer(api, PlatformConfig())
+    run(keeper.once())
+    spec = api.objects[kind]["spec"]
+    selector = spec["selector"] if kind == "Service" else spec["selector"]["matchLabels"]
+    selector["team.example.com/cost"] = "42"
+    assert [run(keeper.once()), run(keeper.once())] == [1, 0]
+
+
 def test_whoever_changes_the_same_thing_again_and_again_is_not_fought_for_ever() -> None:
     api = FakeApi()
     keeper = deployer(api, PlatformConfig())

@@ -27,6 +27,8 @@ LABEL_MANAGED = "app.kubernetes.io/managed-by"
 LABEL_ROLE = "hookgate.dev/role"
 ROLE_BINDING, ROLE_RETAINED, ROLE_CONNECTION = "binding", "retained", "connection"
 ROLE_ROUTE, ROLE_SHARED_ROUTE = "route", "shared-route"
+#: Members that are one value to an API server: what others put into them changes what ours mean.
+_WHOLE = ("selector", "labelSelector")
 #: The connection Secret names its endpoint for people; the uid label is what code goes by.
 LABEL_ENDPOINT = "hookgate.dev/endpoint"
 
@@ -180,9 +182,9 @@ def adopted(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
 def differs(wanted: Object, found: Object) -> bool:
     """Tell whether applying ``wanted`` would change ``found``, looking at what is wanted alone.
 
-    Maps are compared by the wanted keys, except for a Secret's data, which is ours as a whole. Lists are compared as
-    wholes, member by member in the same way, since the server adds defaults inside them; owner references are a set,
-    to which others may add theirs.
+    Maps are compared by the wanted keys, except for a Secret's data and for selectors, which are ours as wholes. Lists
+    are compared as wholes, member by member in the same way, since the server adds defaults inside them; owner
+    references are a set, to which others may add theirs.
     """
     if wanted.get("kind") == "Secret" and dict(wanted.get("data", {})) != dict(found.get("data") or {}):
         return True
@@ -193,10 +195,7 @@ def _covers(wanted: Any, found: Any) -> bool:
     if wanted == found:
         return True
     if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            k in found and (_holds(v, found[k]) if k == "ownerReferences" else _covers(v, found[k]))
-            for k, v in wanted.items()
-        )
+        return isinstance(found, Mapping) and all(k in found and _agrees(k, v, found[k]) for k, v in wanted.items())
     if isinstance(wanted, list):
         return (
             isinstance(found, list)
@@ -204,6 +203,12 @@ def _covers(wanted: Any, found: Any) -> bool:
             and all(_covers(w, f) for w, f in zip(wanted, found, strict=True))
         )
     return False
+
+
+def _agrees(key: str, wanted: Any, found: Any) -> bool:
+    if key in _WHOLE:
+        return bool(wanted == found)
+    return _holds(wanted, found) if key == "ownerReferences" else _covers(wanted, found)
 
 
 def _holds(wanted: Any, found: Any) -> bool:
