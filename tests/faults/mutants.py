@@ -49,6 +49,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "        return (recovered_keys",
     ),
     Mutant(
+        property="P2",
+        what="the key to sign for a target with is made anew until a connection Secret tells it",
+        file=f"{_CONTROL}/signing.py",
+        old="    if not before.forward_keys:\n",
+        new="    if not before.forward_keys or case.connection is None:\n",
+    ),
+    Mutant(
         property="P3",
         what="watched kinds are never listed again",
         file=f"{_KUBE}/reflector.py",

@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hookgate.model.binding import DATA_KEY, Binding, UndecodableBinding, decode
@@ -26,8 +26,8 @@ _SECRETS = "/api/v1/secrets"
 class Recorder:
     """``versions`` counts the statuses seen; ``wrong`` tells what was wrong with them, a line each.
 
-    ``keys`` holds, for each team, the digests of all secrets that ever verified its calls, and ``told`` of those that
-    its connection Secrets ever told it.
+    ``keys`` holds, for each team, the digests of all that was ever generated for it and is its calls' authority: paths,
+    keys that verify, keys that sign for targets. ``told`` holds those of all that its connection Secrets ever said.
     """
 
     def __init__(self, cluster: ControlPlane) -> None:
@@ -70,9 +70,9 @@ class Recorder:
             with contextlib.suppress(UndecodableBinding):
                 found = decode(data[DATA_KEY])
                 if isinstance(found, Binding):
-                    self.keys[found.namespace] |= {_digest(key.value.reveal()) for key in found.keys}
+                    self.keys[found.namespace] |= set(map(_digest, _held(found)))
         elif role == "connection":
-            self.told[secret["metadata"]["namespace"]] |= {_digest(data[k]) for k in ("secret", "token") if k in data}
+            self.told[secret["metadata"]["namespace"]] |= set(map(_digest, data.values()))
 
 
 class _Watch:
@@ -108,6 +108,13 @@ class _Watch:
                     self._take(event["object"])
         finally:
             connection.close()
+
+
+def _held(binding: Binding) -> Iterator[bytes]:
+    """What a binding holds that must not change by itself."""
+    yield from (key.value.reveal() for key in (*binding.keys, *binding.forward_keys))
+    if binding.segment is not None:
+        yield binding.segment.encode()
 
 
 def _digest(value: bytes) -> str:
