@@ -76,17 +76,16 @@ def _child(asked: dict[str, Any]) -> int:
         asyncio.run(_receive(**asked["receiver"]))
         return 0
     lease, options = asked["lease"], asked["options"]
+    options = {
+        **options,
+        "config": Path(options["config"]),
+        "health": tuple(options["health"]),
+        "namespaces": tuple(options["namespaces"]),
+    }
     # The library looks at KUBECONFIG when it is imported, which for this process is long ago.
     kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = options["kubeconfig"]
     try:
-        asyncio.run(
-            run_operator(
-                Options(
-                    **{**options, "config": Path(options["config"]), "health": tuple(options["health"])},
-                    lease=Timing(**lease) if lease else None,
-                )
-            )
-        )
+        asyncio.run(run_operator(Options(**options, lease=Timing(**lease) if lease else None)))
     except CannotRun as error:
         print(f"hookgate operator: {error}", flush=True)
         return 2

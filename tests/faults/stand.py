@@ -91,6 +91,7 @@ class Stand:
         resync: float = 300.0,
         client: str | None = None,
         operators: Operators | None = None,
+        namespaces: Sequence[str] = (),
     ) -> Operator:
         """Start an operator, of other ``operators`` if need be, through a port of its own, and wait for nothing."""
         if client is None:
@@ -99,9 +100,8 @@ class Stand:
         self.proxy.dead.discard(client)
         kubeconfig = self.kubeconfig(client, "hookgate-operator")
         self.health = free_port()
-        self.operator = (operators or self.operators).start(
-            client, kubeconfig, self.config, lease=lease, resync=resync, health=["127.0.0.1", self.health]
-        )
+        more = {"resync": resync, "health": ["127.0.0.1", self.health], "namespaces": [*namespaces]}
+        self.operator = (operators or self.operators).start(client, kubeconfig, self.config, lease=lease, **more)
         return self.operator
 
     def run_operator(self, *, resync: float = 300.0) -> Operator:
@@ -110,7 +110,8 @@ class Stand:
             self.start_operator(resync=resync)
         operator = self.operator
         assert operator is not None
-        self.wait(lambda: "working on" in operator.said(), "the operator to work")
+        self.wait(lambda: "working on" in operator.said() or not operator.running, "the operator to work")
+        assert operator.running, f"the operator ended with {operator.code}: {operator.said()[-400:]}"
         return operator
 
     def kill_operator(self) -> None:
