@@ -23,6 +23,7 @@ class Story:
     scenario: Scenario
     harm: Callable[[Team], object]
     team: Team
+    patience: float = PATIENCE
     at: int = 0
     begun: bool = False
     deadline: float = 0.0
@@ -38,12 +39,12 @@ class Story:
         """Begin the next step, or see whether the present one has ended."""
         step = self.steps[self.at]
         if not self.begun:
-            self.begun, self.deadline = True, time.monotonic() + PATIENCE
+            self.begun, self.deadline = True, time.monotonic() + self.patience
             step.act(self.team)
         elif ended(self.team, step) and calm(self.team):
             self.at, self.begun = self.at + 1, False
         elif time.monotonic() > self.deadline:
-            self.wrong = f"says {self.team.says()!r} after {PATIENCE:g} s, not {step.end!r}"
+            self.wrong = f"says {self.team.says()!r} after {self.patience:g} s, not {step.end!r}"
 
 
 def calm(team: Team) -> bool:
@@ -60,16 +61,20 @@ def together(
     *,
     resync: float = 300.0,
     keep: bool = False,
+    patience: float = PATIENCE,
 ) -> Iterator[Story]:
     """Play all of them, so many at a time, under one operator; yield each story when it is over.
 
-    With ``keep`` the endpoints stay, and so does the operator.
+    With ``keep`` the endpoints stay, and so does the operator. ``patience`` is how long a step may take, in seconds.
     """
     stand.end_operator()
     stand.run_operator(resync=resync)
     stand.resync, stand.supervised = resync, True
     for start in range(0, len(wanted), AT_ONCE):
-        stories = [Story(n, s, harm, stand.team(), steps=s.before) for n, s, harm in wanted[start : start + AT_ONCE]]
+        stories = [
+            Story(name, scenario, harm, stand.team(), patience, steps=scenario.before)
+            for name, scenario, harm in wanted[start : start + AT_ONCE]
+        ]
         _play(stand, stories)
         for story in stories:
             story.steps, story.at, story.begun = story.scenario.steps, 0, False

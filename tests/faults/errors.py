@@ -48,7 +48,8 @@ def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
             for nth in range(1, references[name][1] + 1):
                 told = f"{name}: {error} to request {nth}"
                 wanted.append((told, scenario, _answer(stand, rules, told, ERRORS[error], nth)))
-    for story in together(stand, wanted):
+    # A request without an answer holds a worker for half a minute, and more stories meet one than there are workers.
+    for story in together(stand, wanted, patience=2 * PATIENCE):
         picture, _ = references[story.name.partition(":")[0]]
         wrong = story.wrong or difference(picture, story.team.picture()) or too_soon(stand, story, rules[story.name])
         yield Case("P14", story.name, wrong)
