@@ -52,8 +52,7 @@ def poisons(stand: Stand, scope: Scope) -> Iterator[Case]:
         yield Case("P10", told, wrong or _crowd(stand, mark, healthy, teams))
         probe.delete()
     for team in teams:
-        for name in names:
-            team.leave(name)
+        team.leave()
 
 
 def _ready(teams: list[Team], names: set[str] | None = None) -> int:
