@@ -25,6 +25,8 @@ _PAGE = 500
 #: Workers of kopf at once. Each ends as soon as its object is quiet, so that the limit is no queue.
 _WORKERS = 64
 _IDLE_S = 0.01
+#: How long kopf waits for an answer. Left alone, a start that gets none would see no endpoint for five minutes.
+_ANSWER_S = 30.0
 
 
 class WatchBroken(Exception):  # noqa: N818 -- what happened
@@ -119,6 +121,7 @@ def _settings() -> kopf.OperatorSettings:
     settings.queueing.idle_timeout = _IDLE_S
     settings.watching.chunk_size = _PAGE
     settings.watching.inactivity_timeout = 75.0
+    settings.networking.request_timeout = _ANSWER_S
     settings.networking.error_backoffs = (0.2, 1, 2, 5, 10)
     settings.networking.enforce_retry_after = True
     return settings
