@@ -88,6 +88,7 @@ def starts(stand: Stand) -> Iterator[Case]:
     stand.run_operator()
     team.create()
     team.settled()
+    mark = stand.proxy.mark()
     for error, action in ERRORS.items():
         # A hang costs half a minute or more: some requests of each kind have to do.
         for nth in range(1, _STARTING + 1, 5 if action == Break(how="hang") else 1):
@@ -104,7 +105,8 @@ def starts(stand: Stand) -> Iterator[Case]:
             said = operator.said()[-600:] if not (worked and operator.running) else ""
             yield Case("P14", what, f"ended with {operator.code} or does not work: {said}" if said else "")
     stand.clean()
-    yield Case("P14", "start: nothing was written about an endpoint that was in force", "")
+    written = "; ".join(sorted({str(entry.asked) for entry in stand.proxy.writes(mark, team=team.namespace)}))
+    yield Case("P14", "start: nothing was written about an endpoint that was in force", written)
 
 
 def _of_a_start(request: Asked) -> bool:
