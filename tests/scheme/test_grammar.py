@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from hookgate.scheme.descriptor import InvalidDescriptor, Origin, Place, SchemeType
+from hookgate.scheme.descriptor import Algorithm, InvalidDescriptor, Origin, Place, SchemeType
 from hookgate.scheme.grammar import parse
 
 HMAC: dict[str, Any] = {"type": "hmac", "header": "X-S"}
@@ -100,3 +101,27 @@ def test_defaults_are_the_common_case() -> None:
     parsed = parse(HMAC)
     assert (parsed.type, parsed.algorithm.value, parsed.encoding.value) == (SchemeType.HMAC, "sha256", "hex")
     assert parsed.covers_body
+
+
+def test_a_document_is_not_taken_for_one_that_python_calls_equal() -> None:
+    """What was read before is found by the exact types of all values: for Python, 1 and True are the same."""
+    signed: dict[str, Any] = {**HMAC, "message": ["timestamp", "body"]}
+    rule = parse({**signed, "timestamp": {"header": "X-T", "tolerance": 1}}).timestamp
+    assert rule is not None
+    assert rule.tolerance == 1
+    with pytest.raises(InvalidDescriptor, match="tolerance"):
+        parse({**signed, "timestamp": {"header": "X-T", "tolerance": True}})
+
+
+def test_a_document_that_was_changed_is_read_anew() -> None:
+    """Documents may be built up in place."""
+    document = {**HMAC, "algorithm": "sha1"}
+    before = parse(document)
+    document["algorithm"] = "sha512"
+    assert (before.algorithm, parse(document).algorithm) == (Algorithm.SHA1, Algorithm.SHA512)
+
+
+def test_what_cannot_be_remembered_is_read_all_the_same() -> None:
+    """A mapping that is no dict has no exact form to be found by."""
+    plain = {**HMAC, "format": {"list": {"separator": " "}}}
+    assert parse({**HMAC, "format": MappingProxyType(plain["format"])}) == parse(plain)

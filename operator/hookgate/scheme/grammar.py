@@ -30,6 +30,7 @@ documents of several schemes.
 
 from __future__ import annotations
 
+import marshal
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -99,12 +100,30 @@ _TIMES = (Origin.HEADER, Origin.JSON, Origin.FORM, Origin.QUERY, Origin.KV, Orig
 _NOTES = (Origin.HEADER, Origin.JSON)
 
 
+#: Most documents of a platform say one of a few things; all are forgotten together.
+_MOST_REMEMBERED = 500
+_remembered: dict[bytes, Descriptor] = {}
+
+
 def parse(document: Mapping[str, Any]) -> Descriptor:
-    """Read a descriptor document.
+    """Read a descriptor document, or find what the same one, type by type, was read as before.
 
     Raises `InvalidDescriptor` at the first member that breaks the grammar or contradicts another one. The result says
     nothing about keys and may lack nothing that verifying needs.
     """
+    try:
+        read = marshal.dumps(dict(document), 2)
+    except ValueError:  # it holds what no JSON can, such as a mapping that is no dict
+        return _parse(document)
+    if read not in _remembered:
+        parsed = _parse(document)
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[read] = parsed
+    return _remembered[read]
+
+
+def _parse(document: Mapping[str, Any]) -> Descriptor:
     kind = _enum(document, "type", SchemeType, None, tuple(_MEMBERS))
     for name in document:
         if name not in _MEMBERS[kind]:
