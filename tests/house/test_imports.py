@@ -47,3 +47,13 @@ def test_the_command_line_starts_without_any_optional_library() -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert result.stderr.splitlines()[-1:] == []
+
+
+@pytest.mark.parametrize("entry", ["hookgate.cli.operator", "hookgate.cli.receiver"])
+def test_a_process_begins_without_libraries_for_public_keys(entry: str) -> None:
+    """They take more than ten MiB, and are read with the first key that needs them."""
+    program = f"import sys, {entry}; print(sorted({{'cryptography', 'joserfc'}} & sys.modules.keys()))"
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", program]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "[]"

@@ -9,7 +9,6 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from hookgate.scheme.asymmetric import compile_check
 from hookgate.scheme.descriptor import Descriptor, KeyForm, SchemeType
 from hookgate.scheme.grammar import parse
 from hookgate.scheme.jwt import check_key_set
@@ -70,6 +69,11 @@ def check_key(document: Mapping[str, Any], value: bytes) -> str | None:
     descriptor = parse(document)
     if descriptor.type is SchemeType.NONE:
         return None
-    asymmetric = descriptor.type is SchemeType.SIGNATURE
-    result = compile_check(descriptor, value) if asymmetric else secret_bytes(descriptor, value)
+    result = _public(descriptor, value) if descriptor.type is SchemeType.SIGNATURE else secret_bytes(descriptor, value)
     return result.problem if isinstance(result, Unusable) else None
+
+
+def _public(descriptor: Descriptor, value: bytes) -> object:
+    from hookgate.scheme.asymmetric import compile_check  # noqa: PLC0415 -- many MiB that few schemes need
+
+    return compile_check(descriptor, value)

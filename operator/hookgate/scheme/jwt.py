@@ -20,11 +20,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey, import_key
+from typing import TYPE_CHECKING, Any, Final
 
 from hookgate.model.binding import Key
 from hookgate.scheme.body import AMBIGUOUS, Number, read_json
@@ -35,6 +31,9 @@ from hookgate.scheme.inputs import Declared, Inputs, compile_note
 from hookgate.scheme.keys import Unusable
 from hookgate.scheme.request import Reason, Request, Verdict
 from hookgate.scheme.where import headers_text, refusals
+
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey, RSAKey
 
 #: By how many seconds the clocks of issuer and receiver may differ.
 LEEWAY: Final = 60
@@ -76,7 +75,7 @@ class TokenRules:
 
 
 #: The keys of one set that the rules allow, by the key id and algorithm that a token has to name.
-_Usable = Mapping[tuple[str, str], RSAKey | ECKey]
+_Usable = Mapping[tuple[str, str], "RSAKey | ECKey"]
 
 
 def parse_token_rules(document: Mapping[str, Any]) -> TokenRules:
@@ -172,6 +171,9 @@ def _open(
 
 
 def _is_signed(token: bytes, algorithm: str, public: RSAKey | ECKey) -> bool:
+    from joserfc import jws  # noqa: PLC0415 -- many MiB that only this type needs
+    from joserfc.errors import JoseError  # noqa: PLC0415
+
     registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
     try:
         jws.deserialize_compact(token, public, registry=registry)
@@ -266,6 +268,9 @@ def _import(key: Mapping[str, Any]) -> RSAKey | ECKey | None:
     """Return the key behind one entry of a set, None where it is none that tokens could be trusted by."""
     if type(key.get("kid")) is not str or not key["kid"]:
         return None
+    from joserfc.errors import JoseError  # noqa: PLC0415 -- see `_is_signed`
+    from joserfc.jwk import ECKey, RSAKey, import_key  # noqa: PLC0415
+
     if key["kty"] == "RSA" and _bits(key.get("n")) not in _RSA_BITS:
         return None
     try:

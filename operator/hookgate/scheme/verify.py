@@ -16,7 +16,6 @@ from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 from hookgate.model.binding import Key
-from hookgate.scheme.asymmetric import compile_check
 from hookgate.scheme.credentials import compile_credentials
 from hookgate.scheme.descriptor import (
     BodyDigest,
@@ -274,6 +273,8 @@ def _usable(descriptor: Descriptor, keys: Sequence[Key]) -> tuple[_Usable, ...]:
 def _compile_match(descriptor: Descriptor, value: bytes) -> tuple[_Match, Mac] | None:
     """Return the match of one key, None if the scheme cannot use it. Lists, not `any`: every candidate is compared."""
     if descriptor.type is SchemeType.SIGNATURE:
+        from hookgate.scheme.asymmetric import compile_check  # noqa: PLC0415 -- many MiB that few schemes need
+
         check = compile_check(descriptor, value)
         if isinstance(check, Unusable):
             return None
