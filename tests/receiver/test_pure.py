@@ -7,6 +7,7 @@ import pytest
 from hookgate.receiver.auth import authenticate, refusal_for
 from hookgate.receiver.dial import may_dial
 from hookgate.receiver.forward import InvalidTarget, Target, end_to_end, parse_target, request_target
+from hookgate.receiver.lines import lines
 from hookgate.receiver.respond import Refusal, Undelivered, refuse, relay
 from hookgate.receiver.table import Entry
 from hookgate.scheme.request import CONFIGURATION_REASONS, Reason, Request, Verdict
@@ -93,6 +94,30 @@ def test_a_connection_header_that_follows_names_headers_too() -> None:
 
 def test_credentials_are_taken_away() -> None:
     assert end_to_end([(b"x-token", b"1"), (b"a", b"2")], frozenset({b"x-token"})) == [(b"a", b"2")]
+
+
+def test_what_is_known_of_one_endpoints_headers_says_nothing_of_anothers() -> None:
+    headers = [(b"x-token", b"1"), (b"x_token", b"2"), (b"a", b"3")]
+    assert end_to_end(headers, frozenset()) == headers
+    assert end_to_end(headers, frozenset({b"x-token"})) == [(b"a", b"3")]
+
+
+def test_more_header_names_than_are_remembered_are_judged_alike() -> None:
+    names = [b"x-%d" % number for number in range(3_000)] + [b"x" * 1_000, b"forwarded"]
+    for _ in range(2):
+        assert [name for name, _ in end_to_end([(name, b"") for name in names], frozenset())] == names[:-1]
+
+
+def test_fields_are_written_as_lines() -> None:
+    assert lines([(b"a", b"1"), (b"a", b""), (b"b", b": \xe9")]) == b"a: 1\r\na: \r\nb: : \xe9\r\n"
+    assert lines(()) == b""
+
+
+@pytest.mark.parametrize("bad", [b"a\rb", b"a\nb", b"a\0b", b"\r", b"\n", b"\0"])
+def test_a_field_that_would_not_stay_one_line_is_not_written(bad: bytes) -> None:
+    for field in ((bad, b"1"), (b"a", bad)):
+        with pytest.raises(ValueError, match="one line"):
+            lines([(b"b", b"2"), field])
 
 
 @pytest.mark.parametrize("reason", Reason)

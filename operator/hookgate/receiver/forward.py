@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from hookgate.receiver.identity import PREFIX
 
 Headers = Sequence[tuple[bytes, bytes]]
+#: Scheme, host, port and CA: what makes two targets share connections.
+Place = tuple[str, str, int, str | None]
 
 #: Never passed on: hop-by-hop (RFC 9110, 7.6.1), what the client of the target writes itself, claims about earlier hops
 #: that a sender could forge, and ``proxy``, which CGI-style targets take for the variable HTTP_PROXY.
@@ -24,6 +26,10 @@ _NOT_FORWARDED = frozenset(
     }
 )  # fmt: skip
 _FORGEABLE_PREFIXES = (b"x-forwarded-", PREFIX)
+
+#: What `_spelling` has found: senders' headers are few, and come again and again.
+_spellings: dict[bytes, bytes] = {}
+_MOST_KNOWN, _LONGEST_KNOWN = 1_024, 64
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -48,9 +54,11 @@ class Target:
     ca: str | None = None
     #: How every request begins that has no query but the target's own, up to the value of its length.
     start: bytes = field(init=False, repr=False, compare=False)
+    place: Place = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", request_start(self, b""))
+        object.__setattr__(self, "place", (self.scheme, self.host, self.port, self.ca))
 
     @property
     def authority(self) -> str:
@@ -112,22 +120,36 @@ def forwarded(url: str | None) -> tuple[tuple[bytes, bytes], ...]:
     return ((b"x-forwarded-proto", parts.scheme.encode()), (b"x-forwarded-host", parts.netloc.encode("ascii")))
 
 
-def end_to_end(headers: Headers, credentials: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+def end_to_end(headers: Headers, withheld: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     """Return the headers that belong to the target, in their order; names are lower-case.
 
-    ``credentials`` are the scheme's own: a target has no use for the sender's secret.
+    ``withheld`` are the names of those that carry the sender's secret: a target has no use for it.
     """
-    dropped = _NOT_FORWARDED | credentials if credentials else _NOT_FORWARDED
     kept = []
     named: set[bytes] = set()
-    for name, value in headers:
-        # Targets in the manner of CGI cannot tell "_" from "-": a name must not get past in the other spelling.
-        plain = name.replace(b"_", b"-") if b"_" in name else name
-        if plain in dropped or plain.startswith(_FORGEABLE_PREFIXES):
-            if name == b"connection":
-                named.update(token.strip() for token in value.lower().split(b","))
-        else:
-            kept.append((name, value))
+    for header in headers:
+        name = header[0]
+        plain = _spelling(name)
+        if plain and plain not in withheld:
+            kept.append(header)
+        elif name == b"connection":
+            named.update(token.strip() for token in header[1].lower().split(b","))
     if named:
         return [(name, value) for name, value in kept if name not in named]
     return kept
+
+
+def _spelling(name: bytes) -> bytes:
+    """Return how a name is spelled with "-", and nothing for one that is never passed on.
+
+    Targets in the manner of CGI cannot tell "_" from "-": a name must not get past in the other spelling.
+    """
+    found = _spellings.get(name)
+    if found is None:
+        plain = name.replace(b"_", b"-")
+        found = b"" if plain in _NOT_FORWARDED or plain.startswith(_FORGEABLE_PREFIXES) else plain
+        if len(name) <= _LONGEST_KNOWN:
+            if len(_spellings) >= _MOST_KNOWN:
+                _spellings.clear()
+            _spellings[name] = found
+    return found

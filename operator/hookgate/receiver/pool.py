@@ -18,7 +18,8 @@ from hookgate.receiver.answers import Answers
 from hookgate.receiver.delivery import Done
 from hookgate.receiver.dial import Judge
 from hookgate.receiver.dialer import Denied, Dialer
-from hookgate.receiver.forward import Target, request_start
+from hookgate.receiver.forward import Place, Target, request_start
+from hookgate.receiver.lines import lines, require_one_line
 from hookgate.receiver.respond import Undelivered
 from hookgate.receiver.upstream import Connection
 
@@ -30,9 +31,6 @@ _LOOK_SECONDS = 0.05
 #: A connection that was idle for less is taken as it is: asking the system whether it still lives costs a system call,
 #: and what came in longer ago than this the event loop has seen by itself.
 _SURELY_ALIVE_SECONDS = 0.01
-
-#: Scheme, host, port and CA: what makes two targets share connections.
-_Place = tuple[str, str, int, str | None]
 
 
 class ConnectionPool:
@@ -51,8 +49,8 @@ class ConnectionPool:
         self.answers = Answers(max_held_bytes)
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(judge)
-        self._idle: dict[_Place, deque[Connection]] = {}
-        self._open: dict[Connection, _Place] = {}
+        self._idle: dict[Place, deque[Connection]] = {}
+        self._open: dict[Connection, Place] = {}
         self._dialling = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
@@ -69,7 +67,7 @@ class ConnectionPool:
         """See `Deliverer`. Raises ValueError for a header that is not one line."""
         head = _head(target, headers, query, len(body))
         deadline = self._loop.time() + target.timeout
-        place = (target.scheme, target.host, target.port, target.ca)
+        place = target.place
         connection = self._take(place)
         if connection is not None:
             connection.exchange(head, body, deadline, done)
@@ -87,7 +85,7 @@ class ConnectionPool:
         for connection in list(self._open):
             connection.abort()
 
-    async def _begin_anew(self, place: _Place, head: bytes, body: bytes, deadline: float, done: Done) -> None:
+    async def _begin_anew(self, place: Place, head: bytes, body: bytes, deadline: float, done: Done) -> None:
         """Do what takes time: wait for a turn, dial."""
         try:
             async with asyncio.timeout_at(deadline):
@@ -107,7 +105,7 @@ class ConnectionPool:
         else:
             connection.exchange(head, body, deadline, done)
 
-    async def _connect(self, place: _Place) -> Connection:
+    async def _connect(self, place: Place) -> Connection:
         """Return a connection as soon as the bound allows. Raises what `Dialer.dial` raises."""
         while len(self._open) + self._dialling >= self._max:
             if self._give_one_up():
@@ -141,7 +139,7 @@ class ConnectionPool:
                 self._next()  # it came too late for this one
             raise
 
-    def _take(self, place: _Place) -> Connection | None:
+    def _take(self, place: Place) -> Connection | None:
         """Return the connection that was used last and still lives."""
         idle = self._idle.get(place)
         if not idle:
@@ -203,9 +201,8 @@ class ConnectionPool:
 
 def _head(target: Target, headers: Sequence[tuple[bytes, bytes]], query: bytes, length: int) -> bytes:
     """Return the request's head. Raises ValueError for a line that would not stay one."""
-    start = request_start(target, query) if query else target.start
-    head = b"\r\n".join((b"%s%d" % (start, length), *map(b": ".join, headers), b"\r\n"))
-    ends = len(headers) + 4
-    if head.count(b"\r") != ends or head.count(b"\n") != ends or b"\0" in head:
-        raise ValueError("a header of the request is not one line")
-    return head
+    start = target.start
+    if query:
+        require_one_line(query)
+        start = request_start(target, query)
+    return b"".join((start, b"%d\r\n" % length, lines(headers), b"\r\n"))

@@ -26,10 +26,10 @@ class Reply:
     """
 
     status: Final[int]
-    headers: Final[tuple[tuple[bytes, bytes], ...]]
+    headers: Final[Sequence[tuple[bytes, bytes]]]
     body: Final[bytes]
 
-    def __init__(self, *, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+    def __init__(self, *, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> None:
         self.status, self.headers, self.body = status, headers, body
 
 
@@ -210,8 +210,8 @@ def relay(delivery: Delivery) -> Reply:
         return _passed(delivery)
     failed = _REPLIES[Refusal.TARGET_FAILED]
     if status == 503:
-        wait = tuple((name, value) for name, value in delivery.headers if name == b"retry-after")[:1]
-        return Reply(status=failed.status, headers=failed.headers + wait, body=failed.body)
+        wait = [(name, value) for name, value in delivery.headers if name == b"retry-after"][:1]
+        return Reply(status=failed.status, headers=(*failed.headers, *wait), body=failed.body)
     return failed
 
 
@@ -221,4 +221,6 @@ def _passed(answer: Delivered) -> Reply:
     body = b"" if answer.status == 204 else answer.body
     if answer.status != 204:
         passed.append((b"content-length", b"%d" % len(body)))
-    return Reply(status=answer.status, headers=(*passed, *_CONTAINMENT), body=body)
+    for pair in _CONTAINMENT:
+        passed.append(pair)  # compiled, this is several times as fast as joining sequences
+    return Reply(status=answer.status, headers=passed, body=body)

@@ -8,6 +8,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
+from hookgate.receiver.lines import lines
 from hookgate.receiver.respond import Refusal, Reply, refuse
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -42,13 +43,8 @@ class Clock:
 
 
 def head(reply: Reply, date: bytes) -> bytes:
-    """Return a reply's head but for its last line."""
-    lines = b"\r\n".join(map(b": ".join, reply.headers))
-    found = b"%s%s%s\r\n" % (_STATUS_LINES[reply.status], date, lines)
-    ends = len(reply.headers) + (2 if date else 1)
-    if found.count(b"\r") != ends or found.count(b"\n") != ends:
-        raise ValueError("a header of the reply is not one line")
-    return found
+    """Return a reply's head but for its last line. Raises ValueError for a header that is not one line."""
+    return b"".join((_STATUS_LINES[reply.status], date, lines(reply.headers)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
