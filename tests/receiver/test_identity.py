@@ -163,7 +163,9 @@ def test_the_key_never_leaves_the_receiver(endpoint: Endpoint, caplog: pytest.Lo
 def test_whatever_a_sender_calls_its_deliveries_the_id_is_one_word_of_four_parts(
     delivery: str, event: str, body: bytes, now: int
 ) -> None:
-    found = dict(Identity("team-a", "ci.v1", [KEY]).headers(delivery, event, body, now, bytes))
+    added: list[tuple[bytes, bytes]] = []
+    Identity("team-a", "ci.v1", [KEY]).add(added, delivery, event, body, now, bytes)
+    found = dict(added)
     parts = found[b"hookgate-id"].split(b"/")
     assert parts == [b"team-a", b"ci%2Ev1", found[b"hookgate-delivery"], found[b"hookgate-event"]]
     assert all(value.isascii() and b"." not in value and b" " not in value for value in parts)

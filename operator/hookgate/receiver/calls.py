@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from hookgate.model.networks import Networks
@@ -22,6 +23,7 @@ from hookgate.receiver.confirm import FORM, Question
 from hookgate.receiver.delivery import Deliverer
 from hookgate.receiver.forward import Headers, end_to_end
 from hookgate.receiver.guard import Guard, Ticket
+from hookgate.receiver.heads import declared_length
 from hookgate.receiver.journal import Journal
 from hookgate.receiver.load import Limit, Load
 from hookgate.receiver.replay import MARKS, MARKS_EACH, Claim, Memory
@@ -45,11 +47,6 @@ from hookgate.scheme.request import Request, Verdict
 
 _log = logging.getLogger(__name__)
 
-#: The declared length of a chunked body.
-UNKNOWN: Final = -1
-#: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
-#: A larger one, or one of unknown size, ends the connection.
-_IDLE_BODY = 65_536
 #: The reason of a call that was a sender's question before it delivers: answered here, never delivered.
 HANDSHAKE: Final = "handshake"
 #: The reason of a call that the target has taken before: answered here, not delivered again.
@@ -223,9 +220,12 @@ class Calls:
 
     def deliver(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
         """Deliver an authentic call, unless it came before; call ``done`` once, perhaps before this returns."""
-        if not call.marks:
+        if call.marks:
+            self._admit(call, body, done)
+        else:
             self._attempt(call, body, done)
-            return
+
+    def _admit(self, call: Call, body: bytes, done: Callable[[Refusal | Reply], None]) -> None:
         entry = call.entry
         assert entry.target is not None, "judge() has refused calls without a target"
 
@@ -269,30 +269,33 @@ class Calls:
             self._remember(call, None)
             done(Refusal.TARGET_DOWN)
             return
-
-        def delivered(delivery: Delivery) -> None:
-            ended = time.perf_counter()
-            self._journal.target.observe(ended - started)
-            if delivery is Undelivered.TIMEOUT or delivery is Undelivered.REFUSED:
-                entry.circuit.failed(ended)
-            else:
-                entry.circuit.answered()
-            self._remember(call, delivery)
-            done(_relayed(call, delivery))
-
         try:
             headers = end_to_end(call.headers, entry.credentials)
-            headers += entry.forwarded
+            for pair in entry.forwarded:
+                headers.append(pair)  # compiled, this is several times as fast as joining lists
             client = self._clients.of(call.peer, call.headers)
             if client is not None:
                 headers.append((b"x-forwarded-for", client.text))
             if entry.identity is not None:
-                headers += entry.identity.headers(call.delivery_id, call.event_type, body, self._clock(), os.urandom)
-            self._deliverer.begin(entry.target, headers, query, body, delivered)
+                entry.identity.add(headers, call.delivery_id, call.event_type, body, self._clock(), os.urandom)
+            self._deliverer.begin(entry.target, headers, query, body, partial(self._delivered, call, started, done))
         except Exception as error:
             entry.circuit.answered()  # it is we who failed
             self._remember(call, None)
             done(self._failed(call, error))
+
+    def _delivered(
+        self, call: Call, started: float, done: Callable[[Refusal | Reply], None], delivery: Delivery
+    ) -> None:
+        ended, circuit = time.perf_counter(), call.entry.circuit
+        self._journal.target.observe(ended - started)
+        if delivery is Undelivered.TIMEOUT or delivery is Undelivered.REFUSED:
+            circuit.failed(ended)
+        else:
+            circuit.answered()
+        if call.ticket is not None:
+            self._remember(call, delivery)
+        done(_relayed(call, delivery))
 
     def _remember(self, call: Call, delivery: Delivery | None) -> None:
         """Only what the target has taken counts as seen; anything else may come again."""
@@ -370,28 +373,3 @@ def _relayed(call: Call, delivery: Delivery) -> Reply:
         elif delivery.status < 300 and call.entry.successes:
             return call.entry.successes.get(call.key_id) or relay(delivery)
     return relay(delivery)
-
-
-def declared_length(headers: Headers) -> int | None:
-    """Read how long a body is, `UNKNOWN` for a chunked one; None for a head that readers could understand differently.
-
-    The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing or double, and
-    any coding but ``chunked`` alone, which the signed bytes could not be told from.
-    """
-    hosts, length = 0, 0
-    for name, value in headers:
-        if name == b"host":
-            hosts += 1
-        elif name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            if value.lower() != b"chunked":
-                return None
-            length = UNKNOWN
-    return length if hosts == 1 else None
-
-
-def ends_soon(headers: Headers) -> bool:
-    """Tell whether an unread body with this head is short enough to let it run out."""
-    length = declared_length(headers)
-    return length is not None and UNKNOWN < length <= _IDLE_BODY

@@ -8,13 +8,13 @@ Standard Webhooks itself (``webhook-id`` and so on) belong to the sender and pas
 
 from __future__ import annotations
 
-import hmac
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from hookgate.model.binding import Key
+from hookgate.scheme.keyed import Mac, compile_mac
 
 #: What all headers of ours begin with, and no header of a sender that is passed on.
 PREFIX: Final = b"hookgate-"
@@ -29,20 +29,28 @@ Pair = tuple[bytes, bytes]
 class Identity:
     """Signs for one endpoint."""
 
-    __slots__ = ("_endpoint", "_keys", "_known", "_start")
+    __slots__ = ("_endpoint", "_keys", "_known", "_macs", "_start")
 
     def __init__(self, namespace: str, name: str, keys: Sequence[Key]) -> None:
         """Sign with all of ``keys`` that have not ended when a call is signed."""
         self._endpoint: Pair = (b"hookgate-endpoint", f"{namespace}/{name}".encode())
         self._start = f"{_written(namespace)}/{_written(name)}/"
         self._keys = [(_decoded(key.value.reveal()), key.expires) for key in keys]
+        #: Made with the first call, since prepared keys take more memory than all else here, and most endpoints rest.
+        self._macs: list[tuple[Mac, int | None]] | None = None
         #: Event types are few and come again and again.
         self._known: dict[str, str] = {}
 
-    def headers(
-        self, delivery: str | None, event: str | None, body: bytes, now: float, draw: Callable[[int], bytes]
-    ) -> list[Pair]:
-        """Return the headers for one call that was authenticated ``now`` (unix seconds).
+    def add(  # noqa: PLR0913, PLR0917 -- called once for each call; keywords would cost time
+        self,
+        headers: list[Pair],
+        delivery: str | None,
+        event: str | None,
+        body: bytes,
+        now: float,
+        draw: Callable[[int], bytes],
+    ) -> None:
+        """Add to ``headers`` those for one call that was authenticated ``now`` (unix seconds).
 
         ``draw`` gives random bytes, to name a call whose sender gives it no name: such a name begins with a tilde, as
         no sender's does here.
@@ -52,22 +60,22 @@ class Identity:
         message = f"{self._start}{named or '~' + draw(_NONCE).hex()}/{kind}".encode()
         stamp = b"%d" % now
         content = b"%b.%b.%b" % (message, stamp, body)
+        macs = self._macs
+        if macs is None:
+            macs = self._macs = [(compile_mac(key, "sha256"), expires) for key, expires in self._keys]
         signatures = [
-            b"v1," + b2a_base64(hmac.digest(key, content, "sha256"), newline=False)
-            for key, expires in self._keys
+            b"v1," + b2a_base64(mac(content), newline=False)
+            for mac, expires in macs
             if expires is None or now < expires
         ]
-        found = [
-            (b"hookgate-id", message),
-            (b"hookgate-timestamp", stamp),
-            (b"hookgate-signature", b" ".join(signatures)),
-            self._endpoint,
-        ]
+        headers.append((b"hookgate-id", message))
+        headers.append((b"hookgate-timestamp", stamp))
+        headers.append((b"hookgate-signature", b" ".join(signatures)))
+        headers.append(self._endpoint)
         if named:
-            found.append((b"hookgate-delivery", named.encode()))
+            headers.append((b"hookgate-delivery", named.encode()))
         if kind:
-            found.append((b"hookgate-event", kind.encode()))
-        return found
+            headers.append((b"hookgate-event", kind.encode()))
 
     def _kind(self, event: str) -> str:
         kind = self._known.get(event)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 
-from hookgate.receiver.calls import Call, Calls, ends_soon
+from hookgate.receiver.calls import Call, Calls
 from hookgate.receiver.edge import Receive, Scope, Send
+from hookgate.receiver.heads import ends_soon
 from hookgate.receiver.respond import Refusal, Reply, refuse
 
 #: How much and how long a sender may go on sending after an answer that ends the connection. Closing on it at once

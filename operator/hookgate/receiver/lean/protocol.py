@@ -14,9 +14,10 @@ from typing import Any, cast
 
 import httptools
 
-from hookgate.receiver.calls import Call, ends_soon
+from hookgate.receiver.calls import Call
 from hookgate.receiver.edge import BLANKS, FRAMING, HEADER_OVERHEAD, Bound, odd, speaks
 from hookgate.receiver.fronted import peer_of
+from hookgate.receiver.heads import ends_soon
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Request
 from hookgate.receiver.lean.shared import Shared
 from hookgate.receiver.lean.wire import CLOSE, CONTINUE, REFUSALS, head

@@ -1,0 +1,38 @@
+"""What a call's head tells of its body: pure. It may not know what is done about it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hookgate.receiver.forward import Headers
+
+#: The declared length of a chunked body.
+UNKNOWN: Final = -1
+#: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
+#: A larger one, or one of unknown size, ends the connection.
+_IDLE_BODY: Final = 65_536
+
+
+def declared_length(headers: Headers) -> int | None:
+    """Read how long a body is, `UNKNOWN` for a chunked one; None for a head that readers could understand differently.
+
+    The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing or double, and
+    any coding but ``chunked`` alone, which the signed bytes could not be told from.
+    """
+    hosts, length = 0, 0
+    for name, value in headers:
+        if name == b"host":
+            hosts += 1
+        elif name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            if value.lower() != b"chunked":
+                return None
+            length = UNKNOWN
+    return length if hosts == 1 else None
+
+
+def ends_soon(headers: Headers) -> bool:
+    """Tell whether an unread body with this head is short enough to let it run out."""
+    length = declared_length(headers)
+    return length is not None and UNKNOWN < length <= _IDLE_BODY
