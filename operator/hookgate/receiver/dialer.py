@@ -9,8 +9,8 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 from aiohappyeyeballs import start_connection
 
@@ -54,8 +54,10 @@ class Dialer:
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             secure = _context(ca) if scheme == "https" else None
-            _, connection = await self._loop.create_connection(
-                partial(make, opened), sock=opened, ssl=secure, server_hostname=host if secure is not None else None
+            connection = make(opened)
+            protocol = cast("asyncio.Protocol", connection)
+            await self._loop.create_connection(
+                lambda: protocol, sock=opened, ssl=secure, server_hostname=host if secure is not None else None
             )
         except BaseException:
             opened.close()

@@ -34,8 +34,11 @@ class Broken(Exception):  # noqa: N818 -- raised through the parser, which turns
     """An answer that is not taken."""
 
 
-class Connection(asyncio.Protocol):
-    """A protocol for ``loop.create_connection``. One exchange at a time."""
+class Connection:
+    """A protocol for ``loop.create_connection``. One exchange at a time.
+
+    It has no base class, so that compiling makes its attributes plain members.
+    """
 
     __slots__ = (
         "_answers", "_body", "_complete", "_counted", "_done", "_headers", "_in_head", "_limit", "_parser",
@@ -136,6 +139,12 @@ class Connection(asyncio.Protocol):
         """Called by the loop. The end of the connection is the end of an answer that declares no other."""
         if self._done is not None and not self._in_head and self._until_end:
             self._succeed(reusable=False)
+
+    def pause_writing(self) -> None:
+        """Called by the loop. A request is written in one go, so there is nothing to hold back."""
+
+    def resume_writing(self) -> None:
+        """Called by the loop."""
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Called by the loop."""

@@ -32,8 +32,8 @@ class Refused(Exception):  # noqa: N818 -- raised through the parser, which turn
     """A head that is not taken: too large, of another version, or asking to leave HTTP/1.1."""
 
 
-class Connection(asyncio.Protocol):
-    """The protocol of one connection.
+class Connection:
+    """The protocol of one connection. It has no base class, so that compiling makes its attributes plain members.
 
     ``_incoming`` is the request whose bytes come; ``_current`` the one that is being answered, which is the same unless
     a sender does not wait for answers. Requests that came too early stand in ``_queue``, and reading pauses meanwhile,
@@ -113,6 +113,9 @@ class Connection(asyncio.Protocol):
             self._unfinished()
         elif self._queue:
             self._advance()
+
+    def eof_received(self) -> None:
+        """Let the loop close the connection: nobody is left who could read an answer."""
 
     def pause_writing(self) -> None:
         """Answer no more calls of a sender that does not read the answers."""
