@@ -147,8 +147,8 @@ def _make_entry(raw: bytes, binding: Binding, path: bytes | None) -> Entry:
 def _activate(idle: Entry, binding: Binding) -> Entry:
     try:
         target = parse_target(binding.target, binding.timeout_ms, binding.ca)
-    except InvalidTarget as error:
-        _log.warning("binding %s: %s", binding.uid, error)
+    except InvalidTarget as invalid:  # compiled, one name has one type
+        _log.warning("binding %s: %s", binding.uid, invalid)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.INVALID_TARGET)
     try:
         verify = compile_verifier(binding.auth, binding.keys, url=binding.url)
