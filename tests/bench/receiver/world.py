@@ -16,6 +16,8 @@ MAX_BODY = 2 << 20
 #: The endpoint that is called, its twin whose target speaks TLS, and the one that recognises repeated calls.
 CALLED, CALLED_TLS, CALLED_REPLAY = 5, 6, 7
 _NAMESPACES = 100
+#: What calls are signed with for their target, as the operator makes it.
+_FORWARD = b"whsec_" + base64.b64encode(hashlib.sha256(b"forward").digest())
 
 
 def segment(number: int) -> str:
@@ -46,6 +48,8 @@ def bindings(count: int, target: str, secure_target: str) -> dict[str, bytes]:
                 timeout_ms=10_000,
                 max_body_bytes=MAX_BODY,
                 segment=segment(number),
+                url=f"https://hooks.example.com{path(number)}",
+                forward_keys=(Key(id="forward", value=Sensitive(_FORWARD), created=0),),
                 replay=ReplayPolicy(mode=ReplayMode.DELIVERY_ID) if number == CALLED_REPLAY else USUAL,
             )
         )
