@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cluster.binaries import Unavailable
-from tests.faults.cases import Case, Scope
+from tests.faults.cases import BROKEN, Case, Scope
 from tests.faults.stand import stand
 from tests.faults.suites import PROPERTIES, SUITES
 from tests.faults.table import Table
@@ -76,7 +76,7 @@ def guarded(cases: Iterator[Case], name: str) -> Iterator[Case]:
     try:
         yield from cases
     except (AssertionError, OSError) as error:
-        yield Case(name, "the suite itself", f"{type(error).__name__}: {error}")
+        yield Case(name, BROKEN, f"{type(error).__name__}: {error}")
 
 
 if __name__ == "__main__":

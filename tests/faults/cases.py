@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+#: The name of the case that tells of a suite that broke off. It found nothing: whatever it wanted to try was not tried.
+BROKEN = "the suite itself"
+
 
 @dataclass(frozen=True, slots=True)
 class Case:

@@ -1,7 +1,8 @@
 """Whether the suites can fail at all: `python -m tests.faults.mutants [PROPERTY ...]`.
 
 For each property one mistake is made in a copy of the tree, never in the tree itself, and the suite has to find it.
-Exits with 1 if one is not found. A text that is no longer there is an error: the mistake has to be made anew.
+Exits with 1 if one is not found; a suite that merely breaks off has found nothing. A text that is no longer there is an
+error: the mistake has to be made anew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.faults.cases import BROKEN
 
 ROOT = Path(__file__).resolve().parents[2]
 _PARTS = ("operator", "tests", "manifests", "crds")
@@ -42,10 +45,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         property="P2",
-        what="a binding that no status tells of yet is made anew",
+        what="a secret that nobody was told of yet is made anew by whoever comes next",
         file=f"{_CONTROL}/next_binding.py",
         old="    if before is None:\n        return (recovered_keys",
-        new='    if before is None or "bindingDigest" not in (observed.manifest.get("status") or {}):\n'
+        new="    if before is None or (observed.served is None and not observed.connections):\n"
         "        return (recovered_keys",
     ),
     Mutant(
@@ -72,10 +75,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         property="P5",
-        what="every look takes what it finds for changed",
-        file=f"{_CONTROL}/objects.py",
-        old="    return not _covers(wanted, found)",
-        new="    return True",
+        what="every look writes the status, also where it says nothing new",
+        file=f"{_CONTROL}/reconcile.py",
+        old='if plan.status is None or plan.status == manifest.get("status"):',
+        new="if plan.status is None:",
     ),
     Mutant(
         property="P6",
@@ -241,7 +244,7 @@ def main(wanted: list[str]) -> int:
 
 
 def tried(mutant: Mutant) -> tuple[bool, str]:
-    """Make the mistake in a copy and run the suite there; return whether it was found, and the first failure."""
+    """Make the mistake in a copy and run the suite there; return whether it was found, and the last failure."""
     with tempfile.TemporaryDirectory(prefix="hookgate-mutant-") as folder:
         copy = Path(folder)
         for part in _PARTS:
@@ -254,8 +257,9 @@ def tried(mutant: Mutant) -> tuple[bool, str]:
         environment = {**os.environ, "PYTHONPATH": f"{copy / 'operator'}{os.pathsep}{copy}"}
         command = [sys.executable, "-m", "tests.faults", mutant.property, *mutant.tried, "--first"]
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    failures = [line for line in done.stdout.splitlines() if line.startswith(f"FAILED {mutant.property}")]
-    return done.returncode == 1 and bool(failures), failures[0][:200] if failures else done.stderr[-300:]
+    failures = [line for line in done.stdout.splitlines() if line.startswith(f"FAILED {mutant.property} ")]
+    found = any(not line.startswith(f"FAILED {mutant.property} {BROKEN}:") for line in failures)
+    return done.returncode == 1 and found, failures[-1][:600] if failures else done.stderr[-300:]
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def removals(stand: Stand, scope: Scope) -> Iterator[Case]:
         try:
             way(stand, teams)
             for team, connection in zip(teams, told, strict=True):
-                stand.wait(lambda t=team: _nothing(t), f"nothing to be left, not {_left(team)}")  # type: ignore[misc]
+                stand.wait(lambda t=team: _nothing(t), lambda t=team: f"nothing to be left, not {_left(t)}")  # type: ignore[misc]
                 stand.wait(lambda t=team, c=connection: t.call(c).status == 404, "calls to get 404")  # type: ignore[misc]
         except AssertionError as error:
             wrong += str(error)[:600]

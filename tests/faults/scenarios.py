@@ -110,6 +110,6 @@ def play(team: Team, steps: tuple[Step, ...]) -> None:
         step.act(team)
         team.stand.wait(
             lambda step=step: ended(team, step),  # type: ignore[misc]
-            f"{team.namespace} to say {step.end or 'nothing'}, not {team.says()}",
+            lambda step=step: f"{team.namespace} to say {step.end or 'nothing'}, not {team.says()}",  # type: ignore[misc]
         )
         team.stand.quiet(team=team.namespace)

@@ -194,11 +194,16 @@ class Stand:
         self.admin.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         return Team(self, name)
 
-    def wait(self, condition: Callable[[], object], what: str, *, seconds: float = PATIENCE) -> None:
-        """Wait for ``condition()``; raises AssertionError that names ``what``. Keeps a supervised operator running."""
+    def wait(
+        self, condition: Callable[[], object], what: str | Callable[[], str], *, seconds: float = PATIENCE
+    ) -> None:
+        """Wait for ``condition()``; raises AssertionError that names ``what``, or what it says by then.
+
+        Keeps a supervised operator running.
+        """
         deadline = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+            assert time.monotonic() < deadline, f"waited {seconds:g} s for {what if isinstance(what, str) else what()}"
             if self.supervised and self.operator is not None and not self.operator.running:
                 self.starts += 1
                 self.start_operator(resync=self.resync)

@@ -192,7 +192,8 @@ class Team:
     def until(self, said: str, kind: str = "Ready", name: str = "ci") -> None:
         """Wait until a condition says this."""
         self.stand.wait(
-            lambda: self.says(kind, name) == said, f"{self.namespace}/{name} to say {said}, not {self.says(kind, name)}"
+            lambda: self.says(kind, name) == said,
+            lambda: f"{self.namespace}/{name} to say {said}, not {self.says(kind, name)}",
         )
 
     def gone(self, name: str = "ci") -> None:
