@@ -24,7 +24,8 @@ def managed(team: Team) -> Iterator[Plane]:
     plane = team.plane
     receiver = {"managed": {"image": IMAGE, "replicas": 3}}
     plane.configure({**plane.configuration, "receiver": receiver})
-    plane.wait(lambda: plane.admin.find("Deployment", SYSTEM, NAME) is not None, "the Deployment to be made")
+    made = ("Deployment", "Service", "PodDisruptionBudget")
+    plane.wait(lambda: all(plane.admin.find(kind, SYSTEM, NAME) for kind in made), "receivers to be made")
     yield plane
     plane.configure(plane.configuration)
     for kind in ("Deployment", "Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"):
