@@ -69,6 +69,12 @@ CASES = (
         status="404",
         path=UNKNOWN,
     ),
+    _forward(
+        "unsigned",
+        "forward, not signed for the target",
+        ("hookgate", "go-proxy"),
+        path=world.path(world.CALLED_UNSIGNED),
+    ),
     _forward("replay-off", "forward, every call with another id", ("hookgate",), unique=True),
     _forward(
         "replay-on",

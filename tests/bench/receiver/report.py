@@ -80,6 +80,14 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
     """Return the ratios that the goals speak of."""
     wanted: tuple[tuple[str, str, Callable[[Sample], float], str, str, float | None], ...] = (
         ("accept and forward: Hookgate to Go's ReverseProxy", "forward", _rate, "hookgate", "go-proxy", 1.5),
+        (
+            "forward, not signed for the target: Hookgate to Go's ReverseProxy",
+            "unsigned",
+            _rate,
+            "hookgate",
+            "go-proxy",
+            None,
+        ),
         ("accept and forward: Hookgate to nginx without a check", "forward", _rate, "hookgate", "nginx-proxy", None),
         ("refuse: Hookgate to Go's net/http", "refuse", _rate, "hookgate", "go-answer", 1.0),
         (

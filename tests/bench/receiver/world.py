@@ -13,11 +13,14 @@ from hookgate.scheme.presets import Presets
 SECRET = "0123456789abcdef" * 4
 HEADER = "X-Hub-Signature-256"
 MAX_BODY = 2 << 20
-#: The endpoint that is called, its twin whose target speaks TLS, and the one that recognises repeated calls.
-CALLED, CALLED_TLS, CALLED_REPLAY = 5, 6, 7
+#: The endpoint that is called, its twin whose target speaks TLS, the one that recognises repeated calls, and the one
+#: whose target is told nothing of who was authenticated, as peers tell nobody.
+CALLED, CALLED_TLS, CALLED_REPLAY, CALLED_UNSIGNED = 5, 6, 7, 8
 _NAMESPACES = 100
 #: What calls are signed with for their target, as the operator makes it.
-_FORWARD = b"whsec_" + base64.b64encode(hashlib.sha256(b"forward").digest())
+_FORWARD = Key(
+    id="forward", value=Sensitive(b"whsec_" + base64.b64encode(hashlib.sha256(b"forward").digest())), created=0
+)
 
 
 def segment(number: int) -> str:
@@ -49,7 +52,7 @@ def bindings(count: int, target: str, secure_target: str) -> dict[str, bytes]:
                 max_body_bytes=MAX_BODY,
                 segment=segment(number),
                 url=f"https://hooks.example.com{path(number)}",
-                forward_keys=(Key(id="forward", value=Sensitive(_FORWARD), created=0),),
+                forward_keys=() if number == CALLED_UNSIGNED else (_FORWARD,),
                 replay=ReplayPolicy(mode=ReplayMode.DELIVERY_ID) if number == CALLED_REPLAY else USUAL,
             )
         )
