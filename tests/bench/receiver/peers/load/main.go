@@ -70,6 +70,7 @@ func main() {
 	l.request = prepare(*path, *size, *secret, *forge)
 	if *unique {
 		l.number = bytes.Index(l.request, []byte(deliveryID)) + len(deliveryID) - digits
+		l.sent = uint64(time.Now().UnixMicro()) // no run repeats another's
 	}
 	if *rate > 0 {
 		l.interval = int64(1e9 / *rate)
