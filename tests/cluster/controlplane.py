@@ -164,11 +164,16 @@ class ControlPlane(Cluster):
 
         etcd keeps the data. An API server with open watches says good-bye for up to a minute if it may. Namespaces that
         are being deleted are waited for first: after a restart one can be gone before its objects are, which then can
-        neither be changed nor deleted, and stand in the way of every later test.
+        neither be changed nor deleted, and stand in the way of every later test. Where an operator has to see to that,
+        and is to be away as well, `let_namespaces_go` before it ends.
         """
+        self.let_namespaces_go()
+        self._servers["kube-apiserver"].stop(kill=kill)
+
+    def let_namespaces_go(self) -> None:
+        """Returns when no namespace is being deleted any more, or in half a minute."""
         with contextlib.suppress(NotReadyError):
             wait_until(self._no_namespace_goes, "namespaces to be gone", seconds=_GOING_SECONDS)
-        self._servers["kube-apiserver"].stop(kill=kill)
 
     def _no_namespace_goes(self) -> bool:
         return "Terminating" not in self.kubectl("get", "namespaces", "--request-timeout=5s", check=False).stdout

@@ -29,6 +29,7 @@ def test_without_operator_and_without_api_server_calls_are_judged_as_before(team
 
     as_ever = [200, 401, 401, 503, 404]
     assert verdicts() == as_ever
+    plane.cluster.let_namespaces_go()
     plane.operator.end(signal.SIGKILL)
     assert verdicts() == as_ever
     plane.cluster.stop_apiserver(kill=True)
@@ -41,6 +42,7 @@ def test_a_receiver_that_starts_without_an_api_server_accepts_nothing(team: Team
     plane = team.plane
     url = team.created("push")["status"]["url"]
     signed = github(team.connection("push")["secret"], b"{}")
+    plane.cluster.let_namespaces_go()
     plane.operator.end(signal.SIGTERM)
     plane.cluster.stop_apiserver(kill=True)
     assert plane.receiver.end(signal.SIGTERM) == 0
