@@ -5,6 +5,8 @@ VENV ?= .venv
 KEEP ?=
 # Handed to pytest as it is: make test PYTEST_ARGS="tests/scheme -x"
 PYTEST_ARGS ?=
+# The whole run goes to several processes, file by file, since much of it is waiting; a part of it begins sooner in one.
+PYTEST_WORKERS ?= $(if $(strip $(PYTEST_ARGS)),0,3)
 # Some properties alone: make faults FAULTS="P1 P3"
 FAULTS ?=
 # Handed to either bench as it is: make bench BENCH_ARGS="--rounds 1", make bench-operator BENCH_ARGS="--sizes 100"
@@ -33,7 +35,8 @@ demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 le
 	@KEEP='$(KEEP)' $(BIN)/python examples/demo.py
 
 test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
-	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow" \
+		-n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 e2e: $(VENV)/.dev ## Install it on a real node, call it through a real ingress and harm it; needs root (E2E_ARGS=...)
 	@$(BIN)/python -m tests.node $(E2E_ARGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from hookgate.cli.main import main
+from tests.cluster.processes import free_port
 from tests.standalone.rig import SOURCE, until
 
 
 def test_a_receiver_serves_a_folder_of_bindings(tmp_path: Path) -> None:
     """Ready once the folder is read; an unknown path is 404; SIGTERM ends it in order."""
-    public, private = _free_port(), _free_port()
+    public, private = free_port(), free_port()
     command = [sys.executable, "-m", "hookgate", "receiver", "--bindings", str(tmp_path), "--drain-delay", "0"]
     command += ["--listen", f"127.0.0.1:{public}", "--private-listen", f"127.0.0.1:{private}"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}, stderr=subprocess.DEVNULL)
@@ -102,8 +102,3 @@ def _status(port: int, method: str, path: str) -> int:
         return 0
     finally:
         caller.close()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

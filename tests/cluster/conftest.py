@@ -21,8 +21,8 @@ __all__ = [
     "teams",
 ]
 
-#: Fixtures that start a control plane, with the xdist group of the tests that share it.
-_GROUPS = {"control_plane": "cluster", "operated": "operator", "tenants": "tenants"}
+#: Fixtures that start a control plane.
+_STARTING = frozenset({"control_plane", "operated", "tenants"})
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -31,10 +31,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Every test that uses a control plane is marked `cluster`, and kept with its like in one xdist worker."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test that uses a control plane is marked `cluster`."""
     for item in items:
-        for group in (_GROUPS[name] for name in getattr(item, "fixturenames", ()) if name in _GROUPS):
+        if _STARTING.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)
-            if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group(group))

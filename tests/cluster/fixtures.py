@@ -1,9 +1,8 @@
 """Fixtures for tests against a real Kubernetes API server: `control_plane`, `process_control`, `namespace`.
 
-One control plane per pytest process. Under pytest-xdist every test that uses one is in the group `cluster` (see
-conftest.py): with `--dist loadgroup` they all run in one worker on one control plane, and with any other mode each
-worker starts its own. Sharing one among workers was left out on purpose: a test may stop the API server, which
-must not happen under somebody else's test, and another control plane costs three seconds.
+One control plane per pytest process, also where several run the tests at once. Sharing one among them was left out on
+purpose: a test may stop the API server, which must not happen under somebody else's test, and another control plane
+costs three seconds.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ Knows nothing of Kubernetes.
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import signal
 import socket
@@ -18,6 +19,7 @@ from pathlib import Path
 _POLL_SECONDS = 0.05
 _KILL_AFTER_SECONDS = 3.0
 _LOG_LINES_SHOWN = 20
+_PORTS = range(20_000, 32_000)
 
 
 class NotReadyError(AssertionError):
@@ -151,12 +153,14 @@ def free_port() -> int:
     """A TCP port on 127.0.0.1 that nothing listens on.
 
     Taken from below the range that systems hand out to outgoing connections, so that a server which is stopped for
-    a while finds its port free when it starts again.
+    a while finds its port free when it starts again. Of a parallel run each worker has a share of its own.
     """
     chooser = random.SystemRandom()
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = _PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
     for _ in range(200):
-        port = chooser.randrange(20_000, 32_000)
+        port = chooser.choice(share)
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise NotReadyError("no free TCP port between 20000 and 32000 on 127.0.0.1")
+    raise NotReadyError(f"no free TCP port between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1")

@@ -23,10 +23,8 @@ def faults(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests on the stand are marked `cluster`, and kept in one worker of a parallel run."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the stand are marked `cluster`."""
     for item in items:
         if "faults" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
-            if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("faults"))

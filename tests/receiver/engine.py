@@ -15,6 +15,7 @@ from pathlib import Path
 import hiredis
 
 from hookgate.model.store import StoreAddress
+from tests.cluster.processes import free_port
 
 PROGRAMS = ("redis-server", "valkey-server")
 MISSING = "no redis-server or valkey-server on PATH: install one (Debian: redis-server), or run .ci/engines as root"
@@ -31,9 +32,7 @@ class Engine:
 
     def __init__(self, folder: Path, *extra: str, tls: tuple[Path, Path, Path] | None = None) -> None:
         """Choose a port; `start` starts it."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         port = ["--port", "0", "--tls-port", str(self.port)] if tls else ["--port", str(self.port)]
         if tls:
             certificate, key, ca = map(str, tls)

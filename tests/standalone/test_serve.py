@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.cluster.processes import free_port
 from tests.standalone.rig import Serve, endpoint, post, signed, target, until
 
 BODY = b'{"ref": "main"}'
@@ -69,7 +70,7 @@ def test_nothing_that_is_printed_holds_a_secret_and_no_delivery_line_a_url(serve
 
 def test_a_restart_keeps_uid_url_and_secret(served: Serve) -> None:
     """Who was given a URL and a secret keeps them, also after the process was killed."""
-    port = _free_port()
+    port = free_port()
     served.command[served.command.index("127.0.0.1:0")] = f"127.0.0.1:{port}"
     with served as serve:
         before = (serve.ready()["url"], serve.secret(), _uid(serve))
@@ -309,8 +310,3 @@ def _uid(serve: Serve) -> str:
     found = serve.object()
     assert found is not None
     return str(found["metadata"]["uid"])
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
