@@ -6,6 +6,8 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -116,7 +118,7 @@ def test_the_demo_runs_green(tmp_path: Path) -> None:
 
 def test_the_demo_stays_up_on_request_and_cleans_up_on_ctrl_c(tmp_path: Path) -> None:
     """With commands to try, of which the first is tried here."""
-    with (tmp_path / "out").open("wb") as out:
+    with (tmp_path / "out").open("wb") as out, _ctrl_c_heard():
         process = subprocess.Popen(
             [sys.executable, "-u", str(EXAMPLES / "demo.py")],
             env={"PYTHONPATH": str(SOURCE), "TMPDIR": str(tmp_path), "KEEP": "1"},
@@ -132,13 +134,23 @@ def test_the_demo_stays_up_on_request_and_cleans_up_on_ctrl_c(tmp_path: Path) ->
             capture_output=True,
             text=True,
             check=True,
-            timeout=30,
+            timeout=60,
         )
         assert "github-push  active  True" in shown.stdout
     finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@contextmanager
+def _ctrl_c_heard() -> Iterator[None]:
+    """A program that a shell starts in its background ignores Ctrl-C, and so do all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _with(word: str, path: Path) -> str | None:

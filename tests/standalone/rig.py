@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from hookgate.cli.main import main
 
 SOURCE = Path(__file__).parents[2] / "operator"
-PATIENCE = 15.0
+PATIENCE = 60.0
 _T = TypeVar("_T")
 
 ENDPOINT = """\
