@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.publish import RECEIVER, publish
+from tests.bench.receiver.cases import LAST_SMALL
 from tests.bench.receiver.contenders import Contest
 from tests.bench.receiver.machine import Missing, check, ended
 from tests.bench.receiver.measure import Sample, rounds
@@ -52,13 +53,22 @@ def measure(options: argparse.Namespace, folder: Path) -> tuple[list[Sample], li
         say("starting everybody")
         contest.start()
         rest = {name: sum(p.memory() for p in contest.contenders[name].processes) for name in _WEIGHED}
-        samples = list(rounds(contest, options.rounds, options.seconds, say))
+        samples: list[Sample] = []
+        small: dict[str, float] = {}
+        for sample in rounds(contest, options.rounds, options.seconds, say):
+            samples.append(sample)
+            if sample.case == LAST_SMALL:
+                small = small or _peaks(contest)
+        most = _peaks(contest)
         memory = [
-            Memory(title=each.title, rest=rest[name], peak=sum(process.peak() for process in each.processes))
-            for name, each in contest.contenders.items()
-            if name in rest
+            Memory(title=contest.contenders[name].title, rest=rest[name], small=small[name], peak=most[name])
+            for name in rest
         ]
         return samples, memory, {name: each.title for name, each in contest.contenders.items()}
+
+
+def _peaks(contest: Contest) -> dict[str, float]:
+    return {name: sum(each.peak() for each in contest.contenders[name].processes) for name in _WEIGHED}
 
 
 def main() -> int:

@@ -9,6 +9,8 @@ from tests.bench.receiver import world
 BASE_BODY, BASE_CONNECTIONS = 800, 32
 CALL, UNKNOWN = world.path(world.CALLED), "/h/" + "a" * 32
 RATE = 2_000
+#: Up to and with this case no body is larger than usual, nor are there more connections.
+LAST_SMALL = "body-200"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,7 @@ class Case:
     forged: bool = False
     rate: int = 0
     unique: bool = False
+    tls: bool = False
 
     def options(self) -> list[str]:
         """Return the client's options."""
@@ -35,6 +38,8 @@ class Case:
             options += ["-rate", str(self.rate)]
         if self.unique:
             options.append("-unique")
+        if self.tls:
+            options.append("-tls")
         return options
 
 
@@ -83,14 +88,18 @@ CASES = (
         path=world.path(world.CALLED_REPLAY),
         unique=True,
     ),
-    _forward("body-200", "forward 0.2 kB", body=200),
+    _forward(LAST_SMALL, "forward 0.2 kB", body=200),
     _forward("body-20k", "forward 20 kB", body=20_000),
     _forward("body-1M", "forward 1,000 kB", body=1_000_000),
     _forward("connections-1", "forward, 1 connection", connections=1),
     _forward("connections-512", "forward, 512 connections", connections=512),
     _forward(
-        "tls", "forward over TLS", ("hookgate", "go-proxy-tls", "nginx-proxy-tls"), path=world.path(world.CALLED_TLS)
+        "tls-target",
+        "forward to a target with TLS",
+        ("hookgate", "go-proxy-tls-target", "nginx-proxy-tls-target"),
+        path=world.path(world.CALLED_TLS),
     ),
+    _forward("tls", "forward, called over TLS", ("hookgate-tls", "go-proxy-tls", "nginx-proxy-tls"), tls=True),
     _forward("workers-2", "forward, 2 workers on both cores", ("hookgate-2", "go-proxy-2", "nginx-proxy-2")),
     _forward("latency", f"forward at {RATE:,} a second", (*_PROXIES, "hookgate-uvicorn"), rate=RATE),
 )

@@ -58,6 +58,7 @@ class Contest:
         self.load = folder / "load"
         self._core, self._other = cores()
         self._ca = folder / "ca.crt"
+        self._certificate, self._key = folder / "target.crt", folder / "target.key"
         self._compiled = folder / "operator"
 
     def start(self) -> None:
@@ -105,13 +106,9 @@ class Contest:
 
     def _start_target(self) -> None:
         plain, secure = free_ports(2)
-        certificate, key = Authority(self._folder).issue("target")
+        Authority(self._folder).issue("target")
         answer = 'location / { default_type text/plain; return 202 "taken"; }'
-        body = (
-            f"server {{ listen 127.0.0.1:{plain} backlog=4096; {answer} }}\n"
-            f"server {{ listen 127.0.0.1:{secure} ssl backlog=4096; ssl_certificate {certificate};"
-            f" ssl_certificate_key {key}; {answer} }}"
-        )
+        body = f"server {{ {self._listen(plain)} {answer} }}\nserver {{ {self._listen(secure, tls=True)} {answer} }}"
         process = self._nginx("target", body, on=(self._other,))
         self.target = Contender(title="target", ports=(plain, secure), processes=(process,))
         until(lambda: listens(plain) and listens(secure), "the target to listen", [process])
@@ -120,6 +117,13 @@ class Contest:
         file = self._folder / f"{name}.conf"
         file.write_text(_NGINX.format(folder=self._folder, name=name, body=body, workers=workers))
         return self._run("nginx", "-c", str(file), "-e", "/dev/null", on=on)
+
+    def _listen(self, port: int, *, tls: bool = False) -> str:
+        plain = f"listen 127.0.0.1:{port} {'ssl ' if tls else ''}backlog=4096;"
+        if not tls:
+            return plain
+        files = f"ssl_certificate {self._certificate}; ssl_certificate_key {self._key};"
+        return f"{plain} ssl_protocols TLSv1.2 TLSv1.3; {files}"
 
     def _start_receivers(self, target: str, secure: str) -> None:
         counts = (FEW_ENDPOINTS, ENDPOINTS)
@@ -131,6 +135,7 @@ class Contest:
         self._receiver("hookgate-source", "Hookgate, not compiled", ENDPOINTS, source=True)
         self._receiver("hookgate-uvicorn", "Hookgate on uvicorn", ENDPOINTS, edge=Edge.UVICORN)
         self._receiver("hookgate-10", f"Hookgate, {FEW_ENDPOINTS} endpoints", FEW_ENDPOINTS)
+        self._receiver("hookgate-tls", "Hookgate", ENDPOINTS, tls=True)
         self._receiver("hookgate-2", "Hookgate, 2 workers", ENDPOINTS, workers=2, on=both)
 
     def _receiver(
@@ -143,32 +148,37 @@ class Contest:
         workers: int = 1,
         on: tuple[int, ...] | None = None,
         source: bool = False,
+        tls: bool = False,
     ) -> None:
         ports = free_ports(workers)
         module = (sys.executable, "-m", "tests.bench.receiver.serve", str(self._folder / f"kubeconfig.{count}"))
-        processes = tuple(self._run(*module, str(port), edge, on=on, source=source) for port in ports)
+        files = (str(self._certificate), str(self._key)) if tls else ()
+        processes = tuple(self._run(*module, str(port), edge, *files, on=on, source=source) for port in ports)
         self.contenders[name] = Contender(title=title, ports=tuple(ports), processes=processes)
         until(lambda: all(ready(port + 1) for port in ports), f"{title} to be ready", processes)
 
     def _start_go(self, target: str, secure: str) -> None:
         paths = self._folder / "paths"
         paths.write_text("".join(world.path(number) + "\n" for number in range(ENDPOINTS)))
-        for name, title, to, on in (
-            ("go-answer", "Go net/http", "", None),
-            ("go-proxy", "Go ReverseProxy", target, None),
-            ("go-proxy-tls", "Go ReverseProxy", secure, None),
-            ("go-proxy-2", "Go ReverseProxy, 2 workers", target, (self._core, self._other)),
+        tls = ("-certificate", str(self._certificate), "-key", str(self._key))
+        for name, title, to, on, more in (
+            ("go-answer", "Go net/http", "", None, ()),
+            ("go-proxy", "Go ReverseProxy", target, None, ()),
+            ("go-proxy-tls", "Go ReverseProxy", target, None, tls),
+            ("go-proxy-tls-target", "Go ReverseProxy", secure, None, ()),
+            ("go-proxy-2", "Go ReverseProxy, 2 workers", target, (self._core, self._other), ()),
         ):
             (port,) = free_ports(1)
             listen = ("-listen", f"127.0.0.1:{port}", "-paths", str(paths), "-secret", world.SECRET)
-            process = self._run(str(self._folder / "proxy"), *listen, "-target", to, on=on)
+            process = self._run(str(self._folder / "proxy"), *listen, "-target", to, *more, on=on)
             self.contenders[name] = Contender(title=title, ports=(port,), processes=(process,))
 
     def _start_nginx(self, target: str, secure: str) -> None:
         both = (self._core, self._other)
         for name, title, scheme, where, workers, on in (
             ("nginx-proxy", "nginx proxy_pass, no check", "http", target, 1, None),
-            ("nginx-proxy-tls", "nginx proxy_pass, no check", "https", secure, 1, None),
+            ("nginx-proxy-tls", "nginx proxy_pass, no check", "http", target, 1, None),
+            ("nginx-proxy-tls-target", "nginx proxy_pass, no check", "https", secure, 1, None),
             ("nginx-proxy-2", "nginx proxy_pass, no check, 2 workers", "http", target, 2, both),
         ):
             (port,) = free_ports(1)
@@ -176,13 +186,13 @@ class Contest:
             verify = f"proxy_ssl_verify on; proxy_ssl_trusted_certificate {self._ca}; proxy_ssl_name target;"
             body = (
                 f"upstream target {{ server {place}; keepalive 1024; keepalive_requests 1000000000; }}\n"
-                f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass {scheme}://target/ci;"
+                f"server {{ {self._listen(port, tls=name.endswith('-tls'))} location / {{ proxy_pass {scheme}://target/ci;"
                 f' proxy_http_version 1.1; proxy_set_header Connection ""; {verify if scheme == "https" else ""} }} }}'
             )
             process = self._nginx(name, body, workers=workers, on=on)
             self.contenders[name] = Contender(title=title, ports=(port,), processes=(process,))
         (port,) = free_ports(1)
-        body = f"server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ return 401; }} }}"
+        body = f"server {{ {self._listen(port)} location / {{ return 401; }} }}"
         process = self._nginx("nginx-return", body)
         self.contenders["nginx-return"] = Contender(title="nginx return", ports=(port,), processes=(process,))
 

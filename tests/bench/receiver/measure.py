@@ -61,7 +61,7 @@ def _run(contest: Contest, case: Case, name: str, contender: Contender, seconds:
         *("-warmup", f"{WARMUP}s", "-duration", f"{lasting}s", *case.options()),
     ]
     cpu, target_cpu, began = contender.cpu(), contest.target.cpu(), time.monotonic()
-    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     took = time.monotonic() - began
     cpu, target_cpu = contender.cpu() - cpu, contest.target.cpu() - target_cpu
     answers = found["answers"]

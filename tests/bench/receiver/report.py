@@ -32,10 +32,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """MiB of one contender: at rest, and the most it ever had."""
+    """MiB of one contender: at rest, the most it had with bodies of the usual size, and the most it ever had."""
 
     title: str
     rest: float
+    small: float
     peak: float
 
 
@@ -88,6 +89,7 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
             "go-proxy",
             None,
         ),
+        ("forward, called over TLS: Hookgate to Go's ReverseProxy", "tls", _rate, "hookgate-tls", "go-proxy-tls", None),
         ("accept and forward: Hookgate to nginx without a check", "forward", _rate, "hookgate", "nginx-proxy", None),
         ("refuse: Hookgate to Go's net/http", "refuse", _rate, "hookgate", "go-answer", 1.0),
         (
@@ -140,8 +142,11 @@ def ratio_table(compared: Sequence[Ratio]) -> str:
 
 def memory_table(memory: Sequence[Memory]) -> str:
     """Return what everybody has in memory, in Markdown."""
-    lines = ["| memory | MiB at rest | MiB at most |", "|---|---:|---:|"]
-    lines += [f"| {each.title} | {each.rest:.0f} | {each.peak:.0f} |" for each in memory]
+    lines = [
+        "| memory, MiB | at rest | at most, bodies of 0.8 kB | at most, 32 bodies of 1 MB at once |",
+        "|---|---:|---:|---:|",
+    ]
+    lines += [f"| {each.title} | {each.rest:.0f} | {each.small:.0f} | {each.peak:.0f} |" for each in memory]
     return "\n".join(lines) + "\n"
 
 

@@ -61,6 +61,7 @@ func main() {
 	forge := flag.Bool("forge", false, "sign with another key")
 	connections := flag.Int("connections", 32, "open connections")
 	rate := flag.Float64("rate", 0, "requests a second; 0: as many as can be")
+	overTLS := flag.Bool("tls", false, "call over TLS, trusting any certificate; not with -rate or -unique")
 	unique := flag.Bool("unique", false, "give every request a delivery id of its own")
 	warmup := flag.Duration("warmup", 300*time.Millisecond, "time before anything counts")
 	duration := flag.Duration("duration", 2*time.Second, "time that counts")
@@ -75,8 +76,13 @@ func main() {
 	if *rate > 0 {
 		l.interval = int64(1e9 / *rate)
 	}
-	l.epoll = must(syscall.EpollCreate1(0))
 	places := strings.Split(*addresses, ",")
+	if *overTLS {
+		l.converse(dial(places, *connections), *warmup, *duration)
+		l.report()
+		return
+	}
+	l.epoll = must(syscall.EpollCreate1(0))
 	for i := range *connections {
 		l.open(resolve(places[i%len(places)]))
 	}

@@ -38,6 +38,8 @@ func main() {
 	target := flag.String("target", "", "URL; empty: answer here")
 	pathsFile := flag.String("paths", "", "file of the paths that are served, one a line")
 	secret := flag.String("secret", "", "key of the signature")
+	certificate := flag.String("certificate", "", "file; empty: no TLS")
+	key := flag.String("key", "", "file of the certificate's key")
 	flag.Parse()
 	g := &gate{paths: read(*pathsFile, []byte(*secret)), accept: http.HandlerFunc(taken)}
 	if *target != "" {
@@ -47,6 +49,9 @@ func main() {
 		Addr: *listen, Handler: g, ErrorLog: log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 75 * time.Second,
 		MaxHeaderBytes: 32 << 10,
+	}
+	if *certificate != "" {
+		log.Fatal(server.ListenAndServeTLS(*certificate, *key))
 	}
 	log.Fatal(server.ListenAndServe())
 }
