@@ -15,6 +15,7 @@ from hookgate.model.addresses import effective, is_metadata
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::a9fe:a9fe",
+        "::ffff:0:a9fe:a9fe",
         "::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
     ],

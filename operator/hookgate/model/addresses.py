@@ -10,11 +10,14 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 #: Cloud metadata services that stand outside the link-local networks.
 METADATA = tuple(
     ip_network(n)
-    for n in ("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::/32", "fd20:ce::254/128")
+    for n in (
+        *("100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"),
+        *("fd00:ec2::/32", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128", "fd00:a9fe:a9fe::1/128"),
+    )
 )
-#: Spellings that carry an IPv4 address in their last four bytes: NAT64 (RFC 6052, and RFC 8215's local prefix), and
-#: the IPv4-compatible addresses that RFC 4291 took out of use.
-_CARRIERS = tuple(ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96"))
+#: Spellings that carry an IPv4 address in their last four bytes: NAT64 (RFC 6052, and RFC 8215's local prefix), the
+#: IPv4-translated addresses of RFC 2765, and the IPv4-compatible ones that RFC 4291 took out of use.
+_CARRIERS = tuple(ip_network(n) for n in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96"))
 _UNWRAPPED = (IPv6Address("::"), IPv6Address("::1"))
 
 

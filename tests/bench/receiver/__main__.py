@@ -24,7 +24,7 @@ from tests.bench.receiver.contenders import Contest
 from tests.bench.receiver.machine import Missing, check, ended
 from tests.bench.receiver.measure import Sample, rounds
 from tests.bench.receiver.plot import draw
-from tests.bench.receiver.report import Memory, memory_table, ratio_table, ratios, rows, table
+from tests.bench.receiver.report import Memory, case_table, memory_table, ratio_table, ratios, rows, table
 
 _BEGAN = time.monotonic()
 #: Whose memory is told.
@@ -95,7 +95,8 @@ def main() -> int:
     print(text)
     say(f"written to {chosen.out}")
     if chosen.publish:
-        publish(RECEIVER, f"{about}\n{ratio_table(ratios(samples))}\n{memory_table(memory)}", draw(found))
+        every = f"<details>\n<summary>Every case</summary>\n\n{case_table(found, samples)}\n</details>\n"
+        publish(RECEIVER, f"{about}\n{ratio_table(ratios(samples))}\n{memory_table(memory)}\n{every}", draw(found))
         say("put into the README")
     return 0
 

@@ -143,7 +143,7 @@ def ratio_table(compared: Sequence[Ratio]) -> str:
 def memory_table(memory: Sequence[Memory]) -> str:
     """Return what everybody has in memory, in Markdown."""
     lines = [
-        "| memory, MiB | at rest | at most, bodies of 0.8 kB | at most, 32 bodies of 1 MB at once |",
+        "| memory, MiB | at rest | at most in the first round, before larger bodies | at most in the end |",
         "|---|---:|---:|---:|",
     ]
     lines += [f"| {each.title} | {each.rest:.0f} | {each.small:.0f} | {each.peak:.0f} |" for each in memory]
@@ -152,9 +152,12 @@ def memory_table(memory: Sequence[Memory]) -> str:
 
 def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memory], samples: Sequence[Sample]) -> str:
     """Return everything in Markdown."""
+    return f"{ratio_table(compared)}\n{case_table(found, samples)}\n{memory_table(memory)}"
+
+
+def case_table(found: Sequence[Row], samples: Sequence[Sample]) -> str:
+    """Return what everybody did in every case, in Markdown."""
     lines = [
-        ratio_table(compared).rstrip(),
-        "",
         "| case | contender | calls a second | lowest and highest | CPU s per million | core busy | other core busy |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
@@ -172,7 +175,6 @@ def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memo
             p50, p99, p999 = (row.median(value) / 1000 for value in (_p50, _p99, _p999))
             busy = row.median(lambda s: s.busy)
             lines.append(f"| {row.case.title}, {row.title} | {p50:.2f} | {p99:.2f} | {p999:.2f} | {busy:.0%} |")
-    lines += ["", memory_table(memory).rstrip()]
     target = [sample for sample in samples if sample.case == TARGET]
     if target:
         rate = median(sample.rate for sample in target)
