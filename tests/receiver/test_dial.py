@@ -121,6 +121,14 @@ def test_an_address_that_is_learnt_while_a_receiver_runs_is_denied_from_then_on(
         assert endpoint.call().status == 502
 
 
+def test_a_kept_connection_to_an_address_that_is_learnt_meanwhile_is_not_used_again(edge: Edge) -> None:
+    with House(settings(edge=edge)).running() as house:
+        endpoint = house.endpoint()
+        assert endpoint.call().status == 202
+        house.inside(lambda: house.receiver.judge.deny(["127.0.0.1"]))
+        assert endpoint.call().status == 502
+
+
 def test_a_redirect_is_not_followed(house: House) -> None:
     elsewhere = house.endpoint()
     location = elsewhere.binding.target.encode()

@@ -40,10 +40,15 @@ class Judge:
         """Deny the networks in ``denied``; for ``loopback`` see `may_dial`."""
         self._loopback, self._denied = loopback, Networks(denied)
         self._learnt: set[IPv4Address | IPv6Address] = set()
+        #: Another one whenever something was learnt: what was allowed before may not be any more.
+        self.revision = 0
 
     def deny(self, addresses: Iterable[str]) -> None:
         """Deny these addresses from now on, as those of the API server are. What is no address is passed over."""
-        self._learnt.update(found for each in addresses if (found := effective(each)) is not None)
+        new = {found for each in addresses if (found := effective(each)) is not None} - self._learnt
+        if new:
+            self._learnt |= new
+            self.revision += 1
 
     def allows(self, address: str) -> bool:
         """Tell whether a target may have this address, in whatever spelling."""

@@ -48,7 +48,7 @@ class ConnectionPool:
         self._limit, self._max = max_response_bytes, max_connections
         self.answers = Answers(max_held_bytes)
         self._loop = asyncio.get_running_loop()
-        self._dialer = Dialer(judge)
+        self._judge, self._dialer = judge, Dialer(judge)
         self._idle: dict[Place, deque[Connection]] = {}
         self._open: dict[Connection, Place] = {}
         self._dialling = 0
@@ -115,6 +115,7 @@ class ConnectionPool:
             if connection is not None:
                 return connection
         self._dialling += 1
+        revision = self._judge.revision
         try:
             make = partial(Connection, limit=self._limit, answers=self.answers, place=place, released=self._released)
             connection = await self._dialer.dial(*place, make)
@@ -123,6 +124,7 @@ class ConnectionPool:
             raise
         finally:
             self._dialling -= 1
+        connection.revision = revision
         if not connection.ended:
             self._open[connection] = place
         if self._looking is None:
@@ -140,14 +142,16 @@ class ConnectionPool:
             raise
 
     def _take(self, place: Place) -> Connection | None:
-        """Return the connection that was used last and still lives."""
+        """Return the connection that was used last, still lives, and leads where nothing was learnt of meanwhile."""
         idle = self._idle.get(place)
         if not idle:
             return None
-        now = self._loop.time()
+        now, revision = self._loop.time(), self._judge.revision
         while idle:
             connection = idle.pop()
-            if now - connection.idle_since < _SURELY_ALIVE_SECONDS or connection.alive:
+            if connection.revision == revision and (
+                now - connection.idle_since < _SURELY_ALIVE_SECONDS or connection.alive
+            ):
                 return connection
             connection.abort()
         return None

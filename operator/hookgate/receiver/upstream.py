@@ -43,7 +43,7 @@ class Connection:
     __slots__ = (
         "_answers", "_body", "_complete", "_counted", "_done", "_headers", "_in_head", "_limit", "_parser",
         "_persistent", "_place", "_raw", "_released", "_size", "_socket", "_status", "_too_large", "_transport",
-        "_until_end", "deadline", "ended", "idle_since",
+        "_until_end", "deadline", "ended", "idle_since", "revision",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +66,8 @@ class Connection:
         self._parser = httptools.HttpResponseParser(self)
         self._done: Done | None = None
         self.idle_since, self.deadline, self.ended = 0.0, inf, False
+        #: The owner's, for what its address was judged by.
+        self.revision = 0
         self._status = 0
         self._until_end = self._persistent = self._too_large = False
         self._reset()
