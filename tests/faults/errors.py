@@ -5,9 +5,8 @@ Where the server asks for time, somebody changes the endpoint before that is ove
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from tests.cluster.rest import path_of
 from tests.faults.asked import Asked
@@ -15,6 +14,7 @@ from tests.faults.batch import Story, together
 from tests.faults.cases import Case, Scope
 from tests.faults.operators import Operator, pause_until
 from tests.faults.picture import difference
+from tests.faults.repeatedly import repeatedly
 from tests.faults.rules import Action, Break, Fail, Rule
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.stand import PATIENCE, Stand
@@ -72,33 +72,25 @@ def _answer(stand: Stand, rules: dict[str, Rule], name: str, action: Action, nth
     return harm
 
 
-@contextmanager
-def woken(stand: Stand, rules: Mapping[str, Rule]) -> Iterator[None]:
+def woken(stand: Stand, rules: Mapping[str, Rule]) -> AbstractContextManager[None]:
     """Wake each endpoint whose server has just asked for time, by a label that comes and goes."""
-    done, over = threading.Event(), set[str]()
+    over = set[str]()
 
     def wake() -> None:
-        while not done.wait(0.1):
-            held = {str(r.team) for r in tuple(rules.values()) if r.hit and asks_for_time(r)} - over
-            over.update(held)
-            for value in ("yes", None):
-                patch = {"metadata": {"labels": {"example.com/woken": value}}}
-                for team in held:
-                    path = path_of(KIND, team, "ci")
-                    stand.admin.send("PATCH", path, patch, content_type="application/merge-patch+json")
+        held = {str(r.team) for r in tuple(rules.values()) if r.hit and asked_time(r) is not None} - over
+        over.update(held)
+        for value in ("yes", None):
+            patch = {"metadata": {"labels": {"example.com/woken": value}}}
+            for team in held:
+                path = path_of(KIND, team, "ci")
+                stand.admin.send("PATCH", path, patch, content_type="application/merge-patch+json")
 
-    thread = threading.Thread(target=wake, name="waker")
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return repeatedly(wake, every=0.1)
 
 
-def asks_for_time(rule: Rule) -> bool:
-    """Whether a rule answers with Retry-After."""
-    return isinstance(rule.action, Fail) and rule.action.retry_after is not None
+def asked_time(rule: Rule) -> int | None:
+    """The seconds of the Retry-After that a rule answers with."""
+    return rule.action.retry_after if isinstance(rule.action, Fail) else None
 
 
 def asked(stand: Stand, story: Story) -> list[Asked]:
@@ -108,13 +100,14 @@ def asked(stand: Stand, story: Story) -> list[Asked]:
 
 def too_soon(stand: Stand, story: Story, rule: Rule) -> str:
     """Where the server asked for time: what was asked about the team before that was over."""
-    if not isinstance(rule.action, Fail) or rule.action.retry_after is None or rule.hit is None:
+    seconds = asked_time(rule)
+    if seconds is None or rule.hit is None:
         return ""
     entries = stand.proxy.since(story.mark, team=story.team.namespace)
     refused = next(e for e in entries if e.asked is rule.hit)
     if refused.asked.resource == "events":
         return ""  # nobody tries that again, and it stands for nothing else
-    early = [e for e in entries if refused.ended < e.began < refused.ended + rule.action.retry_after]
+    early = [e for e in entries if refused.ended < e.began < refused.ended + seconds]
     return f"asked again after {early[0].began - refused.ended:.2f} s: {early[0].asked}" if early else ""
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from functools import partial
 
 from tests.cluster.rest import path_of
 from tests.faults.asked import SYSTEM
 from tests.faults.cases import Case, Scope
+from tests.faults.repeatedly import repeatedly
 from tests.faults.stand import Stand
 from tests.faults.team import FINALIZER, KIND, Object, Team, encoded
 
@@ -23,34 +25,25 @@ def fights(stand: Stand, scope: Scope) -> Iterator[Case]:
     seconds = _QUICK_S if scope.quick else _FIGHT_S
     rivals = {name: (stand.team().created(), change) for name, change in RIVALS.items()}
     marks = {name: stand.proxy.mark() for name in rivals}
-    done = threading.Event()
-    threads = [threading.Thread(target=_insist, args=(team, change, done)) for team, change in rivals.values()]
     for team, _ in rivals.values():
         stand.recorder.excused.add(team.namespace)
-    for thread in threads:
-        thread.start()
-    time.sleep(seconds)  # so long the fight is to last
-    for name, (team, _) in rivals.items():
-        entries = [e for e in stand.proxy.writes(marks[name], team=team.namespace) if 200 <= e.status < 300]
-        repairs = [e for e in entries if e.asked.resource not in ("events", "webhookendpoints/status")]
-        told = [e for e in entries if e.asked.resource == "webhookendpoints/status"]
-        wrong = f"{len(repairs)} repairs" if len(repairs) > _MOST else ""
-        wrong += f" {len(told)} statuses" if len(told) > _MOST_STATUSES else ""
-        if name != "the status" and "FieldConflict" not in team.says():
-            wrong += f" says {team.says()}"
-        yield Case("P13", f"{name}: {len(repairs)} repairs and {len(told)} statuses in {seconds:.0f} s", wrong)
-    done.set()
-    for thread in threads:
-        thread.join()
+    with ExitStack() as fighting:
+        for team, change in rivals.values():
+            fighting.enter_context(repeatedly(partial(change, team), every=0.1))
+        time.sleep(seconds)  # so long the fight is to last
+        for name, (team, _) in rivals.items():
+            entries = [e for e in stand.proxy.writes(marks[name], team=team.namespace) if 200 <= e.status < 300]
+            repairs = [e for e in entries if e.asked.resource not in ("events", "webhookendpoints/status")]
+            told = [e for e in entries if e.asked.resource == "webhookendpoints/status"]
+            wrong = f"{len(repairs)} repairs" if len(repairs) > _MOST else ""
+            wrong += f" {len(told)} statuses" if len(told) > _MOST_STATUSES else ""
+            if name != "the status" and "FieldConflict" not in team.says():
+                wrong += f" says {team.says()}"
+            yield Case("P13", f"{name}: {len(repairs)} repairs and {len(told)} statuses in {seconds:.0f} s", wrong)
     beside = stand.team().created()
     yield Case("P13", "an endpoint beside them is served", "" if beside.call().status == 200 else "it is not")
     for team in (beside, *(team for team, _ in rivals.values())):
         team.leave()
-
-
-def _insist(team: Team, change: Callable[[Team], None], done: threading.Event) -> None:
-    while not done.wait(0.1):
-        change(team)
 
 
 def _patch(team: Team, kind: str, namespace: str, name: str, patch: Object) -> None:

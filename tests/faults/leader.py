@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import count, pairwise
 
 from tests.faults.asked import Entry
 from tests.faults.cases import Case, Scope
 from tests.faults.operators import Operator
+from tests.faults.repeatedly import repeatedly
 from tests.faults.stand import Stand
 from tests.faults.team import Team
 
@@ -73,22 +73,10 @@ def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *,
 @contextmanager
 def _work(team: Team) -> Iterator[None]:
     """Give the operators something to do all the time: one endpoint that changes, several times a second."""
-    done = threading.Event()
     team.create()
-
-    def change() -> None:
-        for number in range(10_000):
-            if done.wait(0.1):
-                return
-            team.patch(target={"timeout": f"{1 + number % 50}s"})
-
-    thread = threading.Thread(target=change, daemon=True)
-    thread.start()
-    try:
+    numbers = count()
+    with repeatedly(lambda: team.patch(target={"timeout": f"{1 + next(numbers) % 50}s"}), every=0.1):
         yield
-    finally:
-        done.set()
-        thread.join()
 
 
 def _writer(stand: Stand, mark: int) -> str:

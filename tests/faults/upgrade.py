@@ -6,7 +6,6 @@ through one receiver, which stays. See `predecessor` for what stands for the ear
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from tests.faults.asked import BINDINGS, SYSTEM
 from tests.faults.cases import Case, Scope
 from tests.faults.operators import Operators
 from tests.faults.predecessor import is_of_this_version, predecessor
+from tests.faults.repeatedly import repeatedly
 from tests.faults.stand import GATEWAY_HOST, Stand
 from tests.faults.team import KIND, Team
 
@@ -163,21 +163,15 @@ def _too_often(writes: int) -> str:
 @contextmanager
 def _called(teams: Sequence[Team]) -> Iterator[_Calls]:
     """Call one endpoint of each team again and again, as a sender does that knows nothing of versions."""
-    calls, done = _Calls(), threading.Event()
+    calls = _Calls()
     told = [(team, team.connection(f"ep-{number}-webhook")) for number, team in enumerate(teams)]
 
     def call() -> None:
-        while not done.wait(0.02):
-            for team, connection in told:
-                calls.made += 1
-                status = team.call(connection).status
-                if status != 200:
-                    calls.refused.append(status)
+        for team, connection in told:
+            calls.made += 1
+            status = team.call(connection).status
+            if status != 200:
+                calls.refused.append(status)
 
-    thread = threading.Thread(target=call, daemon=True)
-    thread.start()
-    try:
+    with repeatedly(call, every=0.02):
         yield calls
-    finally:
-        done.set()
-        thread.join()
