@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hookgate.kube.api import Api
 from tests.bench.operator import stages
-from tests.bench.operator.bare import WRITES_EACH, Bare, bare_applies, library_applies, own_applies, same_writes
+from tests.bench.operator.bare import WRITES_EACH, Bare, bare_applies, library_applies, needed_applies, own_applies
 from tests.bench.operator.installation import Installation, installed
 from tests.bench.operator.plot import draw
 from tests.bench.operator.report import Run, main_table, table
@@ -71,13 +71,14 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
             await asyncio.to_thread(installation.operator.end)
             say(f"n = {count}: {WRITES_EACH}n bare applies again")
             after = await baselines(installation, admin, operator, count)
-            say(f"n = {count}: the same writes by a client that decides nothing")
-            same = await same_writes(operator, admin, count, stages.endpoint(0))
+            say(f"n = {count}: {WRITES_EACH}n bare applies of what endpoints need")
+            # Last of all, for it leaves endpoints behind that no operator made.
+            needed = await applies_of_what_is_needed(installation, admin, count)
     return Run(
         count=count,
         library=(before[0], after[0]),
         own=(before[1], after[1]),
-        same=same,
+        needed=needed,
         created=created,
         restarted=restarted,
         changed=changed,
@@ -88,10 +89,15 @@ async def measure(count: int, options: argparse.Namespace, folder: Path) -> Run:
 
 async def baselines(installation: Installation, admin: Api, operator: Api, count: int) -> tuple[Bare, Bare]:
     """What bare applies take, through the usual client and through ours."""
-    cache = installation.folder / "discovery.json"
-    async with library_applies(installation.kubeconfig, cache) as apply:
+    async with library_applies(installation.kubeconfig, installation.discovered) as apply:
         library = await bare_applies(apply, admin, WRITES_EACH * count)
     return library, await bare_applies(own_applies(operator), admin, WRITES_EACH * count)
+
+
+async def applies_of_what_is_needed(installation: Installation, admin: Api, count: int) -> Bare:
+    """What bare applies of what the operator writes take, through the usual client."""
+    async with library_applies(installation.kubeconfig, installation.discovered) as apply:
+        return await needed_applies(apply, admin, count, stages.endpoint(0))
 
 
 def main() -> None:

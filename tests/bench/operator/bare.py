@@ -1,7 +1,7 @@
-"""Baselines: what as many small applies take, by the usual client and by ours, and the very writes of an operator.
+"""Baselines: what as many applies take, of small Secrets and of what endpoints need, by the usual client and by ours.
 
-All are made by a client that decides nothing, with the operator's rights and as many requests at once, while nobody
-watches. They tell how fast the machine is at the time, and what no operator can do without.
+All are made by a client that reads, watches and decides nothing, with the operator's rights and as many requests at
+once, while the operator does not run. They tell how fast the machine is at the time.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from kubernetes.aio import client, config
 from kubernetes.aio.dynamic import DynamicClient
 
-from hookgate.control import objects
-from hookgate.kube import events
-from hookgate.kube.api import EVENTS, FIELD_MANAGER, INGRESSES, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Api, ApiError
+from hookgate.kube.api import FIELD_MANAGER, NAMESPACES, SECRETS, WEBHOOKENDPOINTS, Api, ApiError
+from tests.bench.operator.needed import needed
 from tests.bench.operator.process import own_cpu, server_cpu
 
 #: As many requests at once as the operator has workers.
@@ -29,11 +27,11 @@ CONCURRENCY = 20
 WRITES_EACH = 5
 _NAMESPACE = "bare"
 _MOST_APPLIES, _MOST_ENDPOINTS = 10_000, 1_000
-_LETTERS = "x" * 40
+_KINDS = (("v1", "Secret"), ("networking.k8s.io/v1", "Ingress"), ("hookgate.dev/v1alpha1", "WebhookEndpoint"))
 
 Object = dict[str, Any]
 Apply = Callable[[Object], Awaitable[object]]
-"""Applies one Secret on the server's side, and returns when the answer was read."""
+"""Applies one object, or the status in it, on the server's side, and returns when the answer was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +57,12 @@ async def library_applies(kubeconfig: str, cache: Path) -> AsyncIterator[Apply]:
     )
     async with client.ApiClient(settings) as connection:
         dynamic = await DynamicClient(connection, cache_file=str(cache))  # type: ignore[no-untyped-call]
-        secrets = await dynamic.resources.get(api_version="v1", kind="Secret")
+        kinds = {kind: await dynamic.resources.get(api_version=version, kind=kind) for version, kind in _KINDS}
 
         async def apply(obj: Object) -> object:
-            return await dynamic.server_side_apply(secrets, obj, field_manager=FIELD_MANAGER, force_conflicts=True)
+            resource = kinds[obj["kind"]]
+            where = resource.subresources["status"] if "status" in obj else resource
+            return await dynamic.server_side_apply(where, obj, field_manager=FIELD_MANAGER, force_conflicts=True)
 
         yield apply
 
@@ -82,17 +82,23 @@ async def bare_applies(apply: Apply, admin: Api, count: int) -> Bare:
     return took
 
 
-async def same_writes(api: Api, admin: Api, count: int, endpoint: Object) -> Bare:
-    """Create ``count`` endpoints like ``endpoint`` and write what an operator would for each; leave it all there."""
+async def needed_applies(apply: Apply, admin: Api, count: int, endpoint: Object) -> Bare:
+    """Apply what each of ``count`` endpoints like ``endpoint`` needs, and leave it there.
+
+    The endpoints are there before. Of many only a part, told in proportion.
+    """
     await _make_namespace(admin)
     made = min(count, _MOST_ENDPOINTS)
+    await together(admin.create(WEBHOOKENDPOINTS, _named(endpoint, i)) for i in range(made))
+    found, _ = await admin.list(WEBHOOKENDPOINTS, _NAMESPACE)
+    written = [needed(each) for each in found]
+    assert {len(objects) for objects in written} == {WRITES_EACH}
 
-    async def all_of_it() -> None:
-        await together(admin.create(WEBHOOKENDPOINTS, _named(endpoint, i)) for i in range(made))
-        found, _ = await admin.list(WEBHOOKENDPOINTS, _NAMESPACE)
-        await together(_write(api, each) for each in found)
+    async def all_for(objects: Iterable[Object]) -> None:
+        for obj in objects:
+            await apply(obj)
 
-    return await _measured(all_of_it, count / made)
+    return await _measured(lambda: together(map(all_for, written)), count / made)
 
 
 async def together(calls: Iterable[Awaitable[object]]) -> None:
@@ -127,66 +133,6 @@ async def _make_namespace(admin: Api) -> None:
     except ApiError as error:
         if not error.already_exists:
             raise
-
-
-async def _write(api: Api, endpoint: Object) -> None:
-    """The writes for one endpoint, of the usual sizes: finalizer, binding, connection Secret, route, status, Event."""
-    uid, name = endpoint["metadata"]["uid"], endpoint["metadata"]["name"]
-    await api.apply(WEBHOOKENDPOINTS, objects.finalizer(endpoint, present=True))
-    await api.create(SECRETS, objects.binding_secret(uid, b"b" * 800, "hookgate-bindings", "bare"))
-    labels = objects.labels("bare", uid)
-    data = objects.encode_data({"url": b"u" * 60, "secret": b"s" * 64, "header": b"h" * 19})
-    metadata = {"name": f"{name}-webhook", "namespace": _NAMESPACE, "labels": labels}
-    await api.create(SECRETS, {"metadata": metadata, "data": data})
-    await api.apply(INGRESSES, _ingress(uid, labels))
-    identity = {key: endpoint["metadata"][key] for key in ("name", "namespace", "uid")}
-    await api.apply(WEBHOOKENDPOINTS, {"metadata": identity, "status": _status()}, subresource="status")
-    told = events.event(
-        endpoint,
-        kind="Normal",
-        reason="Active",
-        action="Reconcile",
-        note=_LETTERS,
-        instance="bare",
-        now=datetime.now(UTC),
-    )
-    await api.create(EVENTS, told)
-
-
-def _ingress(uid: str, labels: dict[str, str]) -> Object:
-    backend = {"service": {"name": "hookgate-receiver", "port": {"number": 80}}}
-    path = {"path": f"/h/{uid[:32]}", "pathType": "Exact", "backend": backend}
-    return {
-        "metadata": {"name": f"hookgate-{uid}", "namespace": "hookgate-system", "labels": labels},
-        "spec": {
-            "ingressClassName": "contour",
-            "rules": [{"host": "hooks.example.com", "http": {"paths": [path]}}],
-            "tls": [{"hosts": ["hooks.example.com"]}],
-        },
-    }
-
-
-def _status() -> Object:
-    kinds = ("Ready", "Accepted", "ResolvedRefs", "Programmed", "Exposed")
-    conditions = [
-        {
-            "type": kind,
-            "status": "True",
-            "reason": kind,
-            "message": _LETTERS,
-            "observedGeneration": 1,
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }
-        for kind in kinds
-    ]
-    return {
-        "observedGeneration": 1,
-        "url": f"https://hooks.example.com/h/{_LETTERS[:32]}",
-        "header": "X-Hub-Signature-256",
-        "secretName": "push-webhook",
-        "bindingDigest": "0" * 32,
-        "conditions": conditions,
-    }
 
 
 def _named(endpoint: Object, index: int) -> Object:

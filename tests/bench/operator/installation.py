@@ -47,12 +47,13 @@ class Installation:
     def __init__(self, folder: Path, cluster: ControlPlane, profile: Path | None) -> None:
         self.cluster = cluster
         self.folder = folder
+        self.discovered = folder / "discovery.json"
         self._watchdog = Watchdog()
         public, private, health = (f"127.0.0.1:{free_port()}" for _ in range(3))
         self.receiver_url, self._receiver_probe = f"http://{public}", f"http://{private}/readyz"
         self._operator_probe = f"http://{health}/readyz"
         config = folder / "hookgate.yaml"
-        config.write_text(yaml.safe_dump(_configuration(private)))
+        config.write_text(yaml.safe_dump(configuration(private)))
         self.kubeconfig = str(cluster.kubeconfig_for(SYSTEM, "hookgate-operator"))
         as_receiver = str(cluster.kubeconfig_for(SYSTEM, "hookgate-receiver"))
         self.operator = self._program(
@@ -150,7 +151,8 @@ def namespaces(count: int) -> list[str]:
     return list(dict.fromkeys(namespace_of(i) for i in range(count)))
 
 
-def _configuration(receiver: str) -> dict[str, object]:
+def configuration(receiver: str) -> dict[str, object]:
+    """The hookgate.yaml of the bench, for one receiver at ``receiver``."""
     return {
         "apiVersion": "config.hookgate.dev/v1alpha1",
         "kind": "HookgateConfiguration",

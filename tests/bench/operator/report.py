@@ -17,13 +17,13 @@ class Run:
     """Everything measured with ``count`` endpoints.
 
     ``library`` and ``own`` are bare applies through the usual client and through ours, before and after the operator's
-    run; ``same`` are the operator's own writes, made by a client that decides nothing.
+    run; ``needed`` are applies of what endpoints need, through the usual client, after it.
     """
 
     count: int
     library: tuple[Bare, Bare]
     own: tuple[Bare, Bare]
-    same: Bare
+    needed: Bare
     created: Created
     restarted: Restarted
     changed: Changed
@@ -36,18 +36,31 @@ class Run:
         return _mean(self.library)
 
 
+_NEEDED = "what an endpoint needs (finalizer, binding, Secret, route, status)"
 _ROWS: tuple[tuple[str, Callable[[Run], str]], ...] = (
-    (f"{WRITES_EACH}n bare applies through `kubernetes.aio`, before / after, s", lambda r: _seconds(r.library)),
+    (
+        f"{WRITES_EACH}n bare applies of small Secrets through `kubernetes.aio`, before / after, s",
+        lambda r: _seconds(r.library),
+    ),
     ("their CPU: servers / client, s", lambda r: _cpu(r.library[1])),
-    (f"{WRITES_EACH}n bare applies through our own client, before / after, s", lambda r: _seconds(r.own)),
+    (
+        f"{WRITES_EACH}n bare applies of small Secrets through our own client, before / after, s",
+        lambda r: _seconds(r.own),
+    ),
     ("their CPU: servers / client, s", lambda r: _cpu(r.own[1])),
-    ("the same writes by a mere client, s", lambda r: f"{r.same.seconds:.1f}"),
-    ("their CPU: servers / client, s", lambda r: _cpu(r.same)),
+    (f"{WRITES_EACH}n bare applies of {_NEEDED} through `kubernetes.aio`, s", lambda r: f"{r.needed.seconds:.1f}"),
+    ("their CPU: servers / client, s", lambda r: _cpu(r.needed)),
     ("all created, s", lambda r: f"{r.created.accepted:.1f}"),
     ("all Ready, s", lambda r: f"{r.created.ready:.1f}"),
-    ("**Ready / bare applies through `kubernetes.aio`** (goal 1.5)", lambda r: f"**{r.created.ready / r.bare:.2f}**"),
-    ("Ready / bare applies through our own client", lambda r: f"{r.created.ready / _mean(r.own):.2f}"),
-    ("Ready / the same writes", lambda r: f"{r.created.ready / r.same.seconds:.2f}"),
+    (
+        "**Ready / applies of small Secrets through `kubernetes.aio`** (goal 1.5)",
+        lambda r: f"**{r.created.ready / r.bare:.2f}**",
+    ),
+    (
+        "**Ready / applies of what an endpoint needs through `kubernetes.aio`** (goal 1.5)",
+        lambda r: f"**{r.created.ready / r.needed.seconds:.2f}**",
+    ),
+    ("Ready / applies of small Secrets through our own client", lambda r: f"{r.created.ready / _mean(r.own):.2f}"),
     ("writes per endpoint (goal 5 and an Event)", lambda r: f"{r.created.writes.total() / r.count:.2f}"),
     ("reads of single objects per endpoint", lambda r: f"{_gets(r.created.reads) / r.count:.3f}"),
     ("refused writes per endpoint", lambda r: f"{r.created.refused.total() / r.count:.3f}"),
