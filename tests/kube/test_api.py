@@ -220,7 +220,7 @@ def test_what_an_apply_sends() -> None:
         await api.apply(SECRETS, obj)
         sent = server.requests("patch")[0]
         assert sent.path == "/api/v1/namespaces/ns/secrets/a"
-        assert sent.query == {"fieldManager": "hookgate", "force": "true"}
+        assert sent.query == {"fieldManager": "hookgate", "fieldValidation": "Ignore", "force": "true"}
         assert sent.headers["content-type"] == "application/apply-patch+yaml"
         assert json.loads(sent.body) == {
             "apiVersion": "v1",

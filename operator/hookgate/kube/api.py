@@ -80,7 +80,8 @@ Objects = list[Object]
 FIELD_MANAGER = "hookgate"
 
 PAGE_SIZE = 500
-_REQUEST_TIMEOUT_S = 30.0
+#: Nobody would hear the warnings of unknown or repeated fields, for which a server reads what is applied once more.
+_WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Ignore"}
 _LONGEST_LINE = 32 * 1024 * 1024  # etcd takes 1.5 MiB by default: anything near this is not an API server
 
 
@@ -188,7 +189,7 @@ class Api:
         call = Call(
             method="POST",
             path=resource.path(namespace),
-            query={"fieldManager": FIELD_MANAGER},
+            query=_WRITE,
             body=body(resource, obj),
         )
         return await self._object(_subject("create", resource, namespace, name), call)
@@ -199,7 +200,7 @@ class Api:
         call = Call(
             method="PUT",
             path=resource.path(namespace, name),
-            query={"fieldManager": FIELD_MANAGER},
+            query=_WRITE,
             body=body(resource, obj),
         )
         return await self._object(_subject("replace", resource, namespace, name), call)
@@ -225,7 +226,7 @@ class Api:
         call = Call(
             method="PATCH",
             path=resource.path(namespace, name, subresource),
-            query={"fieldManager": manager, "force": "true" if force else "false"},
+            query=_WRITE | {"fieldManager": manager, "force": "true" if force else "false"},
             body=as_yaml(body(resource, obj)),
             content_type="application/apply-patch+yaml",
         )
@@ -251,7 +252,7 @@ class Api:
         call = Call(
             method="PATCH",
             path=resource.path(namespace, name, subresource),
-            query={"fieldManager": FIELD_MANAGER},
+            query=_WRITE,
             body=json.dumps(patch).encode(),
             content_type="application/merge-patch+json",
         )

@@ -21,5 +21,10 @@ def body(resource: Resource, obj: Mapping[str, Any]) -> bytes:
 
 
 def as_yaml(document: bytes) -> bytes:
-    """Make a JSON document one that YAML parsers take: they know no escapes in two halves, as of emojis."""
-    return _PAIR.sub(lambda found: json.loads(f'"{found[1].decode()}"').encode() if found[1] else found[0], document)
+    """Make a JSON object one that YAML parsers take, and read quickly.
+
+    They know no escapes in two halves, as of emojis. To them the first brace may begin a key as long as its line goes
+    on, and they keep all that they read up to there.
+    """
+    plain = _PAIR.sub(lambda found: json.loads(f'"{found[1].decode()}"').encode() if found[1] else found[0], document)
+    return b"{\n" + plain[1:]
