@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -44,6 +45,39 @@ def test_our_own_write_is_known_at_once_and_its_echo_wakes_nobody(seen: Seen) ->
     seen.mirror.observe("ADDED", obj("u", 5))
     assert seen.mirror.get("n", "x") == obj("u", 5)
     assert seen.woken == []
+
+
+def test_an_echo_that_is_quicker_than_the_answer_wakes_nobody(seen: Seen) -> None:
+    with seen.mirror.writing(obj("u", 5)):
+        seen.mirror.observe("ADDED", obj("u", 5))
+        seen.mirror.wrote(obj("u", 5))
+    assert seen.mirror.get("n", "x") == obj("u", 5)
+    assert seen.woken == []
+
+
+def test_what_others_do_while_we_write_wakes_afterwards(seen: Seen) -> None:
+    """A later version, a deletion of what was written, and what came of a write that was never answered."""
+    with seen.mirror.writing(obj("u", 5)):
+        seen.mirror.observe("MODIFIED", obj("u", 6))
+        seen.mirror.observe("ADDED", obj("v", 7, name="y"))
+        assert seen.woken == ["v"]
+        seen.mirror.wrote(obj("u", 5))
+    assert seen.woken == ["v", "u"]
+    with seen.mirror.writing(obj("u", 7)):
+        seen.mirror.wrote(obj("u", 7))
+        seen.mirror.observe("DELETED", obj("u", 8))
+    assert (seen.mirror.get("n", "x"), seen.woken) == (None, ["v", "u", "u"])
+    with suppress(TimeoutError), seen.mirror.writing(obj("w", 9)):
+        seen.mirror.observe("ADDED", obj("w", 9))
+        raise TimeoutError
+    assert (seen.mirror.get("n", "x"), seen.woken[3:]) == (obj("w", 9), ["w"])
+
+
+def test_a_list_replaces_what_the_watch_told_while_we_write(seen: Seen) -> None:
+    with seen.mirror.writing(obj("u", 5)):
+        seen.mirror.observe("ADDED", obj("u", 5))
+        seen.mirror.replace([])
+    assert (seen.mirror.get("n", "x"), seen.woken) == (None, [])
 
 
 def test_of_our_own_write_the_watchs_copy_is_kept(seen: Seen) -> None:

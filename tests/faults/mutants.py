@@ -179,8 +179,8 @@ MUTANTS: tuple[Mutant, ...] = (
         property="P18",
         what="what is written is logged",
         file=f"{_CONTROL}/apiserver.py",
-        old="obj, (resource, mirror) = step.object, self._kind(step.object)",
-        new="obj, (resource, mirror) = step.object, self._kind(step.object); print(obj, flush=True)",
+        old="resource, mirror = self._kind(step.object)",
+        new="resource, mirror = self._kind(step.object); print(step.object, flush=True)",
     ),
     Mutant(
         property="P19",

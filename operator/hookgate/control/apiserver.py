@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -228,7 +229,13 @@ class ApiServerCluster:
         return any(segment in contract.segments_in(secret_data(s).get(contract.DATA_KEY, b"")) for s in others)
 
     async def execute(self, step: Step) -> None:
-        obj, (resource, mirror) = step.object, self._kind(step.object)
+        resource, mirror = self._kind(step.object)
+        with mirror.writing(step.object) if mirror is not None else nullcontext():
+            await self._write(step, resource, mirror)
+        self.writes[step.verb.value, str(step.object["kind"])] += 1
+
+    async def _write(self, step: Step, resource: Resource, mirror: Mirror | None) -> None:
+        obj = step.object
         try:
             match step.verb:
                 case Verb.CREATE:
@@ -248,7 +255,6 @@ class ApiServerCluster:
                 self._out_of_reach(obj)
             await self._outdated(resource, mirror, obj, error)
             raise _translated(error) from None
-        self.writes[step.verb.value, str(obj["kind"])] += 1
 
     def _out_of_reach(self, obj: Object) -> None:
         """Forget a connection Secret that we may not write, if its endpoint is being deleted."""

@@ -7,6 +7,7 @@ a reconciliation see what the last one did, and keeps an echo of our own write f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from hookgate.control.objects import meta
 from hookgate.control.values import Object
@@ -30,6 +31,7 @@ class Mirror:
         self._objects: dict[Key, Object] = {}
         self._by_uid: dict[str, dict[Key, Object]] = {}
         self.filled = False  # whether there ever was a complete list
+        self._held: dict[Key, list[tuple[str, Object]]] = {}  # what the watch told of objects that we are writing
         self._deleted: dict[str, str] = {}  # uids that we deleted and the watch has yet to tell of, with the namespace
 
     def get(self, namespace: str, name: str) -> Object | None:
@@ -48,6 +50,9 @@ class Mirror:
 
     def observe(self, change: str, obj: Object) -> None:
         """Take one event of the watch."""
+        if _key(obj) in self._held:
+            self._held[_key(obj)].append((change, obj))
+            return
         uid = str(meta(obj).get("uid"))
         known = self._objects.get(_key(obj))
         if change == "DELETED":
@@ -70,6 +75,9 @@ class Mirror:
         """Take a complete list, of one namespace or of all; what it lacks is gone, whatever was known before."""
         listed = {_key(obj): obj for obj in objects}
         self.filled = True
+        for key in self._held:
+            if namespace in (None, key[0]):
+                self._held[key] = []
         self._deleted = {uid: place for uid, place in self._deleted.items() if namespace not in (None, place)}
         for key in [k for k in self._objects if k not in listed and namespace in (None, k[0])]:
             gone = self._objects[key]
@@ -77,6 +85,17 @@ class Mirror:
             self._wake(gone)
         for obj in listed.values():
             self.observe("MODIFIED", obj)
+
+    @contextmanager
+    def writing(self, obj: Object) -> Iterator[None]:
+        """Let what the watch tells of ``obj`` wait while we write it: an echo often comes before its answer."""
+        key = _key(obj)
+        self._held[key] = []
+        try:
+            yield
+        finally:
+            for change, told in self._held.pop(key, ()):
+                self.observe(change, told)
 
     def wrote(self, obj: Object) -> None:
         """Take the answer to our own write."""
