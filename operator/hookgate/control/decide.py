@@ -90,10 +90,11 @@ def _present(case: Case) -> Plan:
         steps += _route_steps(case, binding, confirmed=confirmed)
     fights = tuple(_fight(step.object) for step in steps if reference(step.object) in observed.contested)
     findings = (*findings, *fights)
+    steps = [step for step in steps if reference(step.object) not in observed.contested]
+    awaits = digest is not None and not confirmed and not _asked(observed, digest)
+    if steps or awaits:  # the plan that follows tells what holds
+        return Plan(steps=tuple(steps), awaits=awaits, awaited=digest)
     return Plan(
-        steps=tuple(step for step in steps if reference(step.object) not in observed.contested),
-        awaits=digest is not None and not confirmed and not _asked(observed, digest),
-        awaited=digest,
         status=status_of(_outcome(case, findings, binding, digest, confirmed=confirmed)),
         again=_again(observed, binding, findings, confirmed=confirmed),
     )
