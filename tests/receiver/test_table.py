@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -57,6 +58,26 @@ def test_an_unchanged_binding_keeps_its_entry_over_a_full_list() -> None:
     before = table.lookup(path_of(ONE))
     table.replace({ONE.uid: encode(ONE)})
     assert table.lookup(path_of(ONE)) is before
+
+
+def test_what_is_learnt_of_an_endpoint_begins_with_its_first_call_and_stays() -> None:
+    table = table_of(ONE)
+    first = table.lookup(path_of(ONE))
+    table.put(TWO.uid, encode(TWO))
+    assert first is not None and table.lookup(path_of(ONE)) is first
+    table.put(ONE.uid, encode(replace(ONE, max_body_bytes=ONE.max_body_bytes - 1)))
+    second = table.lookup(path_of(ONE))
+    assert second is not None and second is not first
+    assert second.circuit is first.circuit
+
+
+def test_an_endpoint_that_was_never_called_is_served_as_its_newest_binding_says() -> None:
+    table = table_of(ONE)
+    newest = replace(ONE, max_body_bytes=7)
+    table.put(ONE.uid, encode(newest))
+    entry = table.lookup(path_of(ONE))
+    assert entry is not None and entry.max_body_bytes == 7
+    assert entry.digest == table.digest(ONE.uid) == digest(encode(newest))
 
 
 def test_removing_an_unknown_uid_changes_nothing() -> None:

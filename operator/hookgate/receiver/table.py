@@ -2,7 +2,8 @@
 
 A reader takes what it needs in one lookup and is never disturbed by later changes. Everything that cannot be served
 exactly as its binding says fails closed and for itself alone: a binding that cannot be read is dropped, one that cannot
-be verified answers 503, and two that claim one path answer 503 both. This module may not know where bindings come from.
+be verified answers 503, and two that claim one path answer 503 both. Most endpoints rest most of the time: one that was not called yet is kept as its
+binding, and prepared once more by its first call. This module may not know where bindings come from.
 """
 
 from __future__ import annotations
@@ -94,12 +95,37 @@ class Entry:
         return self.trouble is None
 
 
+class _Resting:
+    """An endpoint that can be served, and was not called yet: its binding as it came takes a third of the memory."""
+
+    __slots__ = ("digest", "path", "raw", "uid")
+
+    def __init__(self, entry: Entry, raw: bytes) -> None:
+        """Keep what the table asks of every endpoint, and what `entry` was made of."""
+        self.uid, self.digest, self.path, self.raw = entry.uid, entry.digest, entry.path, raw
+
+    @property
+    def served(self) -> bool:
+        return True
+
+    @property
+    def claimants(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def aliases(self) -> tuple[Entry, ...]:
+        return ()
+
+
+_Held = Entry | _Resting
+
+
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """Plain dictionaries, which copy fastest; nothing changes them once they are in here."""
+    """Plain dictionaries, which copy fastest. Once they are in here, nothing changes but that the resting wake up."""
 
-    by_path: dict[bytes, Entry]
-    by_uid: dict[str, Entry]
+    by_path: dict[bytes, _Held]
+    by_uid: dict[str, _Held]
 
 
 def make_entry(raw: bytes, before: Entry | None = None) -> Entry:
@@ -183,13 +209,13 @@ class BindingTable:
     """All bindings of this receiver. Changed from one task; looked up from anywhere.
 
     A change copies two dictionaries, which at ten thousand endpoints is a fraction of a millisecond, and prepares only
-    the changed entry.
+    the changed entry. Every binding is prepared as it comes, so that what is wrong with it is known before any call.
     """
 
     def __init__(self) -> None:
         """Start empty and not loaded."""
         self._now = _Snapshot({}, {})
-        self._lookup: Callable[[bytes], Entry | None] = self._now.by_path.get
+        self._lookup: Callable[[bytes], _Held | None] = self._now.by_path.get
         self._troubles = dict.fromkeys(Trouble, 0)
         self.loaded = False
         #: When (monotonic seconds) the origin of the bindings was last heard of; None while nobody can tell.
@@ -208,7 +234,8 @@ class BindingTable:
 
     def lookup(self, path: bytes) -> Entry | None:
         """Return the entry of a raw request path. Only exact bytes match, so no second spelling reaches an endpoint."""
-        return self._lookup(path)
+        found = self._lookup(path)
+        return self._wake(found) if isinstance(found, _Resting) else found
 
     def digest(self, uid: str) -> str | None:
         """Return the digest of the binding in force for ``uid``; None unless it is served exactly as written."""
@@ -238,8 +265,8 @@ class BindingTable:
 
     def replace(self, raws: Mapping[str, bytes]) -> None:
         """Bring exactly these bindings into force, by uid, and mark the table as loaded."""
-        by_path: dict[bytes, Entry] = {}
-        by_uid: dict[str, Entry] = {}
+        by_path: dict[bytes, _Held] = {}
+        by_uid: dict[str, _Held] = {}
         for uid, raw in raws.items():
             entry = self._read(uid, raw)
             if entry is not None:
@@ -247,12 +274,20 @@ class BindingTable:
         self._swap(by_path, by_uid)
         self.loaded = True
 
-    def _read(self, uid: str, raw: bytes) -> Entry | None:
+    def _wake(self, resting: _Resting) -> Entry:
+        """Prepare an endpoint for its first call, as it was prepared to see that it can be."""
+        entry = make_entry(resting.raw)
+        assert entry.path is not None, "it was found by its path"
+        self._now.by_path[entry.path] = self._now.by_uid[entry.uid] = entry
+        return entry
+
+    def _read(self, uid: str, raw: bytes) -> _Held | None:
         known = self._now.by_uid.get(uid)
         if known is not None and known.digest == digest(raw):
             return known
+        awake = known if isinstance(known, Entry) else None
         try:
-            entry = make_entry(raw, known)
+            entry = make_entry(raw, awake)
         except UndecodableBinding as error:
             self._reject(uid, Trouble.UNDECODABLE, str(error))
             return None
@@ -261,19 +296,21 @@ class BindingTable:
             return None
         if entry.trouble is not None:
             self._troubles[entry.trouble] += 1
-        return entry
+        # One that was called will be again; one with an older path is rare, and one without a verifier is small.
+        rests = awake is None and entry.verify is not None and not entry.aliases
+        return _Resting(entry, raw) if rests else entry
 
     def _reject(self, uid: str, trouble: Trouble, why: str) -> None:
         self._troubles[trouble] += 1
         _log.warning("binding %s dropped: %s", uid, why)
 
-    def _add(self, by_path: dict[bytes, Entry], by_uid: dict[str, Entry], entry: Entry) -> None:
+    def _add(self, by_path: dict[bytes, _Held], by_uid: dict[str, _Held], entry: _Held) -> None:
         by_uid[entry.uid] = entry
         for each in (entry, *entry.aliases):
             if each.path is not None:
                 self._claim(by_path, each, each.path)
 
-    def _claim(self, by_path: dict[bytes, Entry], entry: Entry, path: bytes) -> None:
+    def _claim(self, by_path: dict[bytes, _Held], entry: _Held, path: bytes) -> None:
         holder = by_path.get(path)
         if holder is None:
             by_path[path] = entry
@@ -284,7 +321,7 @@ class BindingTable:
         by_path[path] = _contested(path, claimants)
 
     @staticmethod
-    def _drop(by_path: dict[bytes, Entry], by_uid: dict[str, Entry], uid: str) -> None:
+    def _drop(by_path: dict[bytes, _Held], by_uid: dict[str, _Held], uid: str) -> None:
         entry = by_uid.pop(uid, None)
         if entry is None:
             return
@@ -298,7 +335,7 @@ class BindingTable:
             else:
                 by_path[path] = _contested(path, rest)
 
-    def _swap(self, by_path: dict[bytes, Entry], by_uid: dict[str, Entry]) -> None:
+    def _swap(self, by_path: dict[bytes, _Held], by_uid: dict[str, _Held]) -> None:
         self._now = _Snapshot(by_path, by_uid)
         self._lookup = by_path.get
 
