@@ -184,7 +184,7 @@ class OneDelivery(RuleBasedStateMachine):
     @invariant()
     def nothing_is_counted_twice(self) -> None:
         if hasattr(self, "guard"):
-            shelves = self.guard.memory._shelves.values()
+            shelves = [shelf for each in self.guard.memory._shelves for shelf in each.values()]
             assert len(self.guard.memory) == sum(len(each.flying) + len(each.seen) for each in shelves)
 
 

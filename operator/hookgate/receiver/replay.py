@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
+from math import ceil
 from typing import Final, Protocol
 
-from hookgate.scheme.replay import Mark
+from hookgate.scheme.replay import KINDS, Mark
 
 #: How many calls are remembered where nobody says otherwise, in all and of one kind for one endpoint.
 MARKS: Final = 200_000
@@ -59,15 +60,36 @@ class Counts:
     evicted: int = 0
 
 
+class _Ends:
+    """Until when marks are needed and when they expire, in whole unix seconds."""
+
+    __slots__ = ("expires", "needed")
+
+    def __init__(self, needed: int, expires: int) -> None:
+        self.needed, self.expires = needed, expires
+
+
 class _Shelf:
-    """The marks of one kind of one endpoint. ``seen`` has until when each is needed and expires, the oldest first."""
+    """The marks of one kind of one endpoint. ``seen`` has what the target took, the oldest first.
 
-    __slots__ = ("flying", "seen", "uid")
+    Marks that come one after the other mostly end in the same second and share that, ``newest``: each would have twice
+    the size otherwise.
+    """
 
-    def __init__(self, uid: str) -> None:
-        self.uid = uid
+    __slots__ = ("flying", "newest", "seen")
+
+    def __init__(self) -> None:
         self.flying: set[bytes] = set()
-        self.seen: dict[bytes, tuple[float, float]] = {}
+        self.seen: dict[bytes, _Ends] = {}
+        self.newest = _Ends(0, 0)
+
+    def add(self, mark: Mark) -> None:
+        """Put a mark behind all others."""
+        needed, expires = ceil(mark.needed), ceil(mark.expires)
+        if needed != self.newest.needed or expires != self.newest.expires:
+            self.newest = _Ends(needed, expires)
+        self.seen.pop(mark.key, None)
+        self.seen[mark.key] = self.newest
 
 
 class Memory:
@@ -76,7 +98,8 @@ class Memory:
     def __init__(self, known: Known, *, most: int, most_each: int) -> None:
         """Start empty. Marks of endpoints that ``known`` has no more are dropped when room is wanted."""
         self._known, self._most, self._most_each = known, most, most_each
-        self._shelves: dict[tuple[str, int], _Shelf] = {}
+        #: By kind and uid.
+        self._shelves: tuple[dict[str, _Shelf], ...] = tuple({} for _ in range(KINDS))
         self._size = 0
         self._swept = float("-inf")
         self.counts = Counts()
@@ -87,14 +110,14 @@ class Memory:
     def claim(self, uid: str, marks: Sequence[Mark], now: float) -> Claim:
         """Claim all of a call's marks, or none of them."""
         for mark in marks:
-            shelf = self._shelves.get((uid, mark.kind))
+            shelf = self._shelves[mark.kind].get(uid)
             if shelf is None:
                 continue
             if mark.key in shelf.flying:
                 self.counts.in_flight += 1
                 return Claim.IN_FLIGHT
             ends = shelf.seen.get(mark.key)
-            if ends is not None and now < ends[1]:
+            if ends is not None and now < ends.expires:
                 self.counts.repeated += 1
                 return Claim.SEEN
         for done, mark in enumerate(marks):
@@ -110,14 +133,13 @@ class Memory:
             shelf = self._shelf(uid, mark.kind)
             before = len(shelf.flying) + len(shelf.seen)
             shelf.flying.discard(mark.key)
-            shelf.seen.pop(mark.key, None)
-            shelf.seen[mark.key] = (mark.needed, mark.expires)
+            shelf.add(mark)
             self._size += len(shelf.flying) + len(shelf.seen) - before
 
     def free(self, uid: str, marks: Sequence[Mark]) -> None:
         """The call has failed: the same one may come again. Marks that are not claimed are passed over."""
         for mark in marks:
-            shelf = self._shelves.get((uid, mark.kind))
+            shelf = self._shelves[mark.kind].get(uid)
             if shelf is not None and mark.key in shelf.flying:
                 shelf.flying.remove(mark.key)
                 self._size -= 1
@@ -138,22 +160,28 @@ class Memory:
         return True
 
     def _shelf(self, uid: str, kind: int) -> _Shelf:
-        shelf = self._shelves.get((uid, kind))
+        shelf = self._shelves[kind].get(uid)
         if shelf is None:
-            shelf = self._shelves[uid, kind] = _Shelf(uid)
+            shelf = self._shelves[kind][uid] = _Shelf()
         return shelf
 
     def _clear(self, shelf: _Shelf, now: float) -> None:
         """Drop a few marks that have ended; marks of one kind end about in the order in which they came."""
-        ended = [key for key, (_, expires) in islice(shelf.seen.items(), _CLEARED) if expires <= now]
+        ended: list[bytes] = []
+        for key, ends in shelf.seen.items():
+            if ends.expires > now:
+                break
+            ended.append(key)
+            if len(ended) == _CLEARED:
+                break
         for key in ended:
             del shelf.seen[key]
         self._size -= len(ended)
 
     def _evict(self, shelf: _Shelf, now: float) -> bool:
         """Give up one of the oldest marks, unless forgetting any of them would let a repeated call in."""
-        for key, (needed, _) in islice(shelf.seen.items(), _LOOKED_AT):
-            if needed <= now:
+        for key, ends in islice(shelf.seen.items(), _LOOKED_AT):
+            if ends.needed <= now:
                 del shelf.seen[key]
                 self._size -= 1
                 self.counts.evicted += 1
@@ -165,13 +193,13 @@ class Memory:
         if now < self._swept + _SWEEP_SECONDS:
             return
         self._swept = now
-        for name, shelf in list(self._shelves.items()):
-            if shelf.uid not in self._known:
-                self._size -= len(shelf.seen)
-                shelf.seen = {}
-            else:
-                kept = {key: ends for key, ends in shelf.seen.items() if now < ends[1]}
+        for shelves in self._shelves:
+            for uid, shelf in list(shelves.items()):
+                if uid not in self._known:
+                    kept = {}
+                else:
+                    kept = {key: ends for key, ends in shelf.seen.items() if now < ends.expires}
                 self._size -= len(shelf.seen) - len(kept)
                 shelf.seen = kept
-            if not shelf.seen and not shelf.flying:
-                del self._shelves[name]
+                if not shelf.seen and not shelf.flying:
+                    del shelves[uid]

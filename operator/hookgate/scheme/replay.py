@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from hookgate.model.binding import Key
 from hookgate.model.replay import Protection, ReplayMode, ReplayPolicy
@@ -28,20 +28,21 @@ _ID: Final = b"id"
 _CONTENT: Final = b"content"
 _UNSIGNED: Final = b"unsigned id"
 #: The kinds of marks.
-SIGNED_ID, DATED_CONTENT, CONTENT, UNSIGNED_ID = range(4)
+KINDS: Final = 4
+SIGNED_ID, DATED_CONTENT, CONTENT, UNSIGNED_ID = range(KINDS)
 
 
-class Mark(NamedTuple):
+class Mark:
     """One thing that a call is recognised by. Times are unix seconds.
 
-    ``kind`` tells marks apart that are kept for different times. Until ``needed`` a repetition would be accepted if
-    the mark were forgotten; until ``expires`` it is worth remembering.
+    ``kind`` tells marks apart that are kept for different times. Until ``needed`` a repetition would be accepted that
+    must not be, if the mark were forgotten (0: it might be, at any time); until ``expires`` it is worth remembering.
     """
 
-    kind: int
-    key: bytes
-    needed: float
-    expires: float
+    __slots__ = ("expires", "key", "kind", "needed")
+
+    def __init__(self, kind: int, key: bytes, needed: float, expires: float) -> None:
+        self.kind, self.key, self.needed, self.expires = kind, key, needed, expires
 
 
 #: Takes an accepted call, its verdict and now (unix seconds).
@@ -132,44 +133,44 @@ def _compile_way(way: Mapping[str, Any], policy: ReplayPolicy, hash_key: bytes) 
 
 def _by_signed_id(policy: ReplayPolicy, hash_key: bytes, tolerance: int | None, otherwise: Marker) -> Marker:
     """By the id that the signature covers; a call without one, as it was signed, by everything that is signed."""
-    window, required = policy.window, policy.required
+    window, required, start = policy.window, policy.required, _start(hash_key, _ID)
 
     def marks(request: Request, verdict: Verdict, now: float) -> tuple[Mark, ...]:
         delivery = verdict.delivery_id
         if delivery is None:
             return otherwise(request, verdict, now)
         end = now + window
-        needed = _valid_until(verdict, now, tolerance, end if required else now)
-        return (Mark(SIGNED_ID, _mark(hash_key, _ID, delivery.encode()), needed, max(end, needed)),)
+        needed = _valid_until(verdict, now, tolerance, end if required else 0.0)
+        return (Mark(SIGNED_ID, _mark(start, delivery.encode()), needed, max(end, needed)),)
 
     return marks
 
 
 def _by_content(policy: ReplayPolicy, hash_key: bytes, tolerance: int | None) -> Marker:
     """By the signed message, which with a timestamp has to be remembered for as long as that is recent, no longer."""
-    window, required = policy.window, policy.required
+    window, required, start = policy.window, policy.required, _start(hash_key, _CONTENT)
 
     def marks(_request: Request, verdict: Verdict, now: float) -> tuple[Mark, ...]:
         assert verdict.signed is not None, "an accepted signature covers something"
-        key = _mark(hash_key, _CONTENT, verdict.signed)
+        key = _mark(start, verdict.signed)
         if tolerance is not None:
             end = _valid_until(verdict, now, tolerance, now)
             return (Mark(DATED_CONTENT, key, end, end),)
         end = now + window
-        return (Mark(CONTENT, key, end if required else now, end),)
+        return (Mark(CONTENT, key, end if required else 0.0, end),)
 
     return marks
 
 
 def _by_unsigned_id(policy: ReplayPolicy, hash_key: bytes) -> Marker:
-    window = policy.window
+    window, start = policy.window, _start(hash_key, _UNSIGNED)
 
     def marks(request: Request, verdict: Verdict, now: float) -> tuple[Mark, ...]:
         delivery = verdict.delivery_id
         if delivery is None:
             return ()
-        key = _mark(hash_key, _UNSIGNED, delivery.encode(), request.body)
-        return (Mark(UNSIGNED_ID, key, now, now + window),)
+        key = _mark(start, delivery.encode(), request.body)
+        return (Mark(UNSIGNED_ID, key, 0.0, now + window),)
 
     return marks
 
@@ -181,10 +182,16 @@ def _valid_until(verdict: Verdict, now: float, tolerance: int | None, otherwise:
     return max(otherwise, now + (verdict.skew or 0.0) + tolerance + 1)
 
 
-def _mark(hash_key: bytes, kind: bytes, first: bytes, second: bytes = b"") -> bytes:
-    made = hashlib.blake2b(b"%d:" % len(first), digest_size=MARK_BYTES, key=hash_key, person=kind)
-    made.update(first)
-    made.update(second)
+def _start(hash_key: bytes, kind: bytes) -> hashlib.blake2b:
+    """Work the key in, once; what each mark is made of is hashed by a copy."""
+    return hashlib.blake2b(digest_size=MARK_BYTES, key=hash_key, person=kind)
+
+
+def _mark(start: hashlib.blake2b, first: bytes, second: bytes = b"") -> bytes:
+    made = start.copy()
+    made.update(b"%d:%b" % (len(first), first))
+    if second:
+        made.update(second)
     return made.digest()
 
 
