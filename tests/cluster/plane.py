@@ -46,7 +46,7 @@ import sys
 from functools import partial
 from hookgate.cli import main, receiver
 from hookgate.receiver import kube_server
-async def nowhere(*_): pass
+async def nowhere(_api, _host, _judge, tried): tried.set()
 kube_server.keep_out = nowhere
 receiver.ReceiverSettings = partial(receiver.ReceiverSettings, loopback_targets=True)
 sys.exit(main.main())

@@ -66,12 +66,14 @@ def test_a_rate_is_within_another_if_neither_its_burst_nor_its_average_is_greate
 
 def test_calls_over_the_rate_get_429_and_are_told_when_to_come_again(house: House) -> None:
     endpoint = house.endpoint(rate=rate(3, 3_600_000))
+    before = value(house, "rejected_total", limit="rate") or 0.0
     assert [endpoint.call().status for _ in range(3)] == [202] * 3
     refused = endpoint.call()
     assert (refused.status, refused.header("retry-after")) == (429, "1200")
     assert len(endpoint.seen) == 3
     assert [(each["step"], each["reason"]) for each in refusals(endpoint)] == [("rate", "rate-limited")]
     assert value(house, "calls_total", namespace="team-a", name=endpoint.binding.name, outcome="rate-limited") == 1.0
+    assert value(house, "rejected_total", limit="rate") == before + 1
 
 
 def test_calls_that_are_not_authentic_use_nothing_of_the_senders_rate(house: House) -> None:

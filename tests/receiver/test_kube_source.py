@@ -74,6 +74,22 @@ def test_the_first_list_loads_the_table() -> None:
     following(lambda cluster: cluster.until(ONE, TWO), ONE, TWO)
 
 
+def test_nothing_is_loaded_before_what_it_waits_for() -> None:
+    async def test(cluster: Cluster) -> None:
+        after = asyncio.Event()
+        async with Api(HttpTransport(Connection(server=cluster.server.url, credentials=NoToken()))) as api:
+            table = BindingTable()
+            waiting = asyncio.create_task(KubeSource(api, after=after).run(table))
+            await cluster.until(ONE)  # the other source has long loaded
+            assert not table.loaded
+            after.set()
+            await eventually(lambda: table.digest(ONE.uid) is not None, "the table")
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+
+    following(test, ONE)
+
+
 def test_an_empty_namespace_is_a_full_table() -> None:
     following(lambda cluster: cluster.until())
 

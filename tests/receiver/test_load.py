@@ -68,9 +68,12 @@ def test_what_is_turned_away_is_counted_by_its_limit() -> None:
     of.hold("u", 11)
     of.enter("v")
     of.enter("w")
+    of.reject(Limit.RATE)
     assert of.rejected == {
         Limit.CALLS: 1,
         Limit.CALLS_PER_ENDPOINT: 1,
         Limit.HELD_BYTES: 1,
         Limit.HELD_BYTES_PER_ENDPOINT: 0,
+        Limit.BODY_BYTES: 0,
+        Limit.RATE: 1,
     }

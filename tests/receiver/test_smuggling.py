@@ -84,6 +84,10 @@ SLY = {
     "two codings": b"Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
     "no Host": b"Content-Length: 7",
     "two Hosts": b"Host: x\r\nHost: y\r\nContent-Length: 7",
+    "an empty Host": b"Host:\r\nContent-Length: 7",
+    "a Host that is a URL": b"Host: http://x/\r\nContent-Length: 7",
+    "a Host with a user": b"Host: a@x\r\nContent-Length: 7",
+    "two hosts in one Host": b"Host: x, y\r\nContent-Length: 7",
     "a Host with a space before the colon": b"Host : x\r\nContent-Length: 7",
     "a NUL in a name": b"Host: x\r\nX\x00: a\r\nContent-Length: 7",
 }

@@ -251,6 +251,11 @@ def test_2xx_and_4xx_of_the_target_pass(house: House, status: int) -> None:
     assert (answer.status, answer.body) == (status, body)
 
 
+def test_a_205_of_the_target_passes_without_a_body(house: House) -> None:
+    answer = house.endpoint(b"HTTP/1.1 205 X\r\nContent-Length: 2\r\n\r\nab").call()
+    assert (answer.status, answer.body, answer.header("content-length")) == (205, b"", "0")
+
+
 @pytest.mark.parametrize("status", [300, 301, 302, 304, 307, 308, 410, 500, 501, 502, 503, 504, 599])
 def test_everything_else_of_the_target_is_a_bad_gateway(house: House, status: int) -> None:
     raw = b"HTTP/1.1 %d X\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 6\r\n\r\nsecret" % status

@@ -64,10 +64,12 @@ def test_what_is_learnt_of_an_endpoint_begins_with_its_first_call_and_stays() ->
     table = table_of(ONE)
     first = table.lookup(path_of(ONE))
     table.put(TWO.uid, encode(TWO))
-    assert first is not None and table.lookup(path_of(ONE)) is first
+    assert first is not None
+    assert table.lookup(path_of(ONE)) is first
     table.put(ONE.uid, encode(replace(ONE, max_body_bytes=ONE.max_body_bytes - 1)))
     second = table.lookup(path_of(ONE))
-    assert second is not None and second is not first
+    assert second is not None
+    assert second is not first
     assert second.circuit is first.circuit
 
 
@@ -76,7 +78,8 @@ def test_an_endpoint_that_was_never_called_is_served_as_its_newest_binding_says(
     newest = replace(ONE, max_body_bytes=7)
     table.put(ONE.uid, encode(newest))
     entry = table.lookup(path_of(ONE))
-    assert entry is not None and entry.max_body_bytes == 7
+    assert entry is not None
+    assert entry.max_body_bytes == 7
     assert entry.digest == table.digest(ONE.uid) == digest(encode(newest))
 
 

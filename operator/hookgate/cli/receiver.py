@@ -96,12 +96,16 @@ async def _from_cluster(settings: ReceiverSettings, options: argparse.Namespace)
     except ClusterConfigError as error:
         raise Stop(Exit.USAGE, f"{error}, or take the bindings from a folder with --bindings") from None
     async with api:
+        # No call is taken before the API server was asked where it is: the first ones must not reach it either.
         learning: list[asyncio.Task[None]] = []
+        tried = asyncio.Event()
         try:
             await run_receiver(
                 settings,
-                KubeSource(api, namespace=options.bindings_namespace),
-                started=lambda receiver: learning.append(asyncio.create_task(keep_out(api, host, receiver.judge))),
+                KubeSource(api, namespace=options.bindings_namespace, after=tried),
+                started=lambda receiver: learning.append(
+                    asyncio.create_task(keep_out(api, host, receiver.judge, tried))
+                ),
             )
         finally:
             for task in learning:

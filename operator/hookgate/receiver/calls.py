@@ -156,7 +156,7 @@ class Calls:
         if length is None:
             return Refusal.MALFORMED
         if length > call.limit:
-            return Refusal.TOO_LARGE
+            return self._too_large()
         exceeded = self._load.enter(call.entry.uid, call.entry.max_in_flight)
         if exceeded is not None:
             return Refusal.OVERLOAD if exceeded is Limit.CALLS else Refusal.BUSY
@@ -170,12 +170,16 @@ class Calls:
     def hold(self, call: Call, size: int) -> Refusal | None:
         """Count bytes of the body that really came; None: there may be more."""
         if call.held + size > call.limit:
-            return Refusal.TOO_LARGE
+            return self._too_large()
         exceeded = self._load.hold(call.entry.uid, size)
         if exceeded is not None:
             return Refusal.OVERLOAD if exceeded is Limit.HELD_BYTES else Refusal.BUSY
         call.held += size
         return None
+
+    def _too_large(self) -> Refusal:
+        self._load.reject(Limit.BODY_BYTES)
+        return Refusal.TOO_LARGE
 
     def judge(self, call: Call, body: bytes) -> Refusal | Reply | None:
         """Answer a handshake, or authenticate a call whose body is there; None: it may be delivered."""
@@ -262,6 +266,7 @@ class Calls:
         wait = 0.0 if entry.bucket is None else entry.bucket.take(started)
         if wait:
             self._remember(call, None)
+            self._load.reject(Limit.RATE)
             call.reason = Refusal.RATE.value
             done(limited(wait))
             return

@@ -6,6 +6,9 @@ from typing import Final
 
 from hookgate.receiver.forward import Headers
 
+#: What a host and a port can be written with: names, IPv4 and IPv6 addresses. RFC 3986 lets names have more, which no
+#: host's name has, and some readers take for the end of it.
+_OF_HOSTS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%:[]"
 #: The declared length of a chunked body.
 UNKNOWN: Final = -1
 #: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
@@ -16,13 +19,15 @@ _IDLE_BODY: Final = 65_536
 def declared_length(headers: Headers) -> int | None:
     """Read how long a body is, `UNKNOWN` for a chunked one; None for a head that readers could understand differently.
 
-    The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing or double, and
-    any coding but ``chunked`` alone, which the signed bytes could not be told from.
+    The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing, double or
+    none (RFC 9112, 3.2), and any coding but ``chunked`` alone, which the signed bytes could not be told from.
     """
     hosts, length = 0, 0
     for name, value in headers:
         if name == b"host":
             hosts += 1
+            if not value or value.translate(None, _OF_HOSTS):
+                return None
         elif name == b"content-length":
             length = int(value)
         elif name == b"transfer-encoding":

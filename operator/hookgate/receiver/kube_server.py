@@ -29,8 +29,11 @@ async def server_host(kubeconfig: str | None) -> str:
     return urlsplit((await load(kubeconfig=kubeconfig)).server).hostname or ""
 
 
-async def keep_out(api: Api, host: str, judge: Judge) -> None:
-    """Have ``judge`` deny the addresses of ``host`` and those that the API server tells of itself, until cancelled."""
+async def keep_out(api: Api, host: str, judge: Judge, tried: asyncio.Event) -> None:
+    """Have ``judge`` deny the addresses of ``host`` and those that the API server tells of itself, until cancelled.
+
+    ``tried`` is set once it was asked, whether or not it answered.
+    """
     known = True
     while True:
         try:
@@ -41,6 +44,7 @@ async def keep_out(api: Api, host: str, judge: Judge) -> None:
             if known:
                 _log.warning("the API server's addresses cannot be learnt (%s); trying again", type(error).__name__)
             known = False
+        tried.set()
         await asyncio.sleep(_INTERVAL if known else _AGAIN)
 
 

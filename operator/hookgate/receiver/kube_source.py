@@ -5,6 +5,7 @@ It may not know what a binding means. Apart from `source` because a receiver tha
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 
@@ -31,8 +32,10 @@ class KubeSource:
         namespace: str = BINDINGS_NAMESPACE,
         selector: str = BINDINGS_SELECTOR,
         resync_s: float = RESYNC,
+        after: asyncio.Event | None = None,
     ) -> None:
-        """Follow the Secrets of ``namespace`` that ``selector`` selects."""
+        """Follow the Secrets of ``namespace`` that ``selector`` selects, from when ``after`` is set."""
+        self._after = after
         self._api, self._namespace, self._selector, self._resync_s = api, namespace, selector, resync_s
 
     async def run(self, table: BindingTable) -> None:
@@ -58,6 +61,8 @@ class KubeSource:
             resync_s=self._resync_s,
         )
         table.heard_at = lambda: reflector.last_heard
+        if self._after is not None:
+            await self._after.wait()
         await reflector.run()
 
 

@@ -12,12 +12,14 @@ from types import MappingProxyType
 
 
 class Limit(StrEnum):
-    """What a call can be too much for."""
+    """What a call can be too much for. The last two are judged elsewhere, and only counted here."""
 
     CALLS = "calls"
     CALLS_PER_ENDPOINT = "calls-per-endpoint"
     HELD_BYTES = "held-bytes"
     HELD_BYTES_PER_ENDPOINT = "held-bytes-per-endpoint"
+    BODY_BYTES = "body-bytes"
+    RATE = "rate"
 
 
 class _Share:
@@ -60,12 +62,12 @@ class Load:
         """Take a place for one call, or return what it would exceed. ``most`` is the endpoint's own bound."""
         free = self._max_calls - self._calls
         if free <= 0:
-            return self._reject(Limit.CALLS)
+            return self.reject(Limit.CALLS)
         share = self._shares.get(uid)
         mine = 0 if share is None else share.calls
         bound = self._max_per_endpoint if most is None else min(most, self._max_per_endpoint)
         if mine >= bound or mine > free:
-            return self._reject(Limit.CALLS_PER_ENDPOINT)
+            return self.reject(Limit.CALLS_PER_ENDPOINT)
         if share is None:
             share = self._shares[uid] = _Share()
         share.calls += 1
@@ -86,14 +88,15 @@ class Load:
         """Add bytes of the body of a call that has entered, or return what they would exceed and add none."""
         free = self._max_bytes - self._bytes
         if size > free:
-            return self._reject(Limit.HELD_BYTES)
+            return self.reject(Limit.HELD_BYTES)
         share = self._shares[uid]
         if share.held > free:
-            return self._reject(Limit.HELD_BYTES_PER_ENDPOINT)
+            return self.reject(Limit.HELD_BYTES_PER_ENDPOINT)
         share.held += size
         self._bytes += size
         return None
 
-    def _reject(self, limit: Limit) -> Limit:
+    def reject(self, limit: Limit) -> Limit:
+        """Count a call that was too much for a limit, and return that."""
         self._rejected[limit] += 1
         return limit

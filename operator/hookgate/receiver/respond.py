@@ -217,8 +217,8 @@ def relay(delivery: Delivery) -> Reply:
 
 def _passed(answer: Delivered) -> Reply:
     passed = [pair for pair in answer.headers if pair[0] in _PASSED_HEADERS]
-    # 204 has neither body nor length (RFC 9110, 8.6).
-    body = b"" if answer.status == 204 else answer.body
+    # 204 has neither body nor length (RFC 9110, 8.6), 205 no body (15.3.6).
+    body = b"" if answer.status in (204, 205) else answer.body
     if answer.status != 204:
         passed.append((b"content-length", b"%d" % len(body)))
     for pair in _CONTAINMENT:

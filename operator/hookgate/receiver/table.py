@@ -2,8 +2,8 @@
 
 A reader takes what it needs in one lookup and is never disturbed by later changes. Everything that cannot be served
 exactly as its binding says fails closed and for itself alone: a binding that cannot be read is dropped, one that cannot
-be verified answers 503, and two that claim one path answer 503 both. Most endpoints rest most of the time: one that was not called yet is kept as its
-binding, and prepared once more by its first call. This module may not know where bindings come from.
+be verified answers 503, and two that claim one path answer 503 both. Most endpoints rest: one that was not called yet
+is kept as its binding, and prepared once more by its first call. This module may not know where bindings come from.
 """
 
 from __future__ import annotations
