@@ -7,7 +7,7 @@ KEEP ?=
 PYTEST_ARGS ?=
 # The whole run goes to several processes, file by file, since much of it is waiting; a part of it begins sooner in one.
 PYTEST_WORKERS ?= $(if $(strip $(PYTEST_ARGS)),0,3)
-# Some properties alone: make faults FAULTS="P1 P3"
+# Some properties alone, other options: make faults FAULTS="P1 P3", make faults FAULTS="--workers 1 --keep logs"
 FAULTS ?=
 # Handed to either bench as it is: make bench BENCH_ARGS="--rounds 1", make bench-operator BENCH_ARGS="--sizes 100"
 BENCH_ARGS ?=

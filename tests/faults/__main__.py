@@ -9,15 +9,21 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.cluster import binaries
 from tests.cluster.binaries import Unavailable
-from tests.faults.cases import BROKEN, Case, Scope
-from tests.faults.stand import stand
-from tests.faults.suites import PROPERTIES, SUITES
+from tests.faults.cases import Scope
+from tests.faults.pieces import cut, play
+from tests.faults.suites import PROPERTIES
 from tests.faults.table import Table
+from tests.faults.workers import spread
+
+#: Much of it is waiting: so many at a time keep two cores busy, and nobody waits in vain.
+WORKERS = 4
 
 
 def main() -> int:
@@ -27,56 +33,58 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a small part of each suite")
     parser.add_argument("--only", default="", metavar="TEXT", help="the cases with this in the name of their story")
     parser.add_argument("--first", action="store_true", help="end at the first failure")
+    parser.add_argument("--workers", type=int, default=WORKERS, help="how many suites at a time; default: %(default)s")
     parser.add_argument("--keep", type=Path, help="a folder to keep all logs in")
     parser.add_argument("--markdown", type=Path, help="a file to write the table to")
     options = parser.parse_args()
     wanted = set(options.properties or PROPERTIES)
     if unknown := wanted - set(PROPERTIES):
         parser.error(f"no such property: {', '.join(sorted(unknown))}")
-    with tempfile.TemporaryDirectory(prefix="hookgate-faults-") as folder:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="hookgate-faults-", ignore_cleanup_errors=True) as folder:
         try:
             scope = Scope(quick=options.quick, only=options.only)
-            table = run(wanted, scope, options.keep or Path(folder) / "stand", first=options.first)
+            table = run(wanted, scope, options.keep or Path(folder), max(1, options.workers), first=options.first)
         except Unavailable as reason:
             print(f"hookgate faults: {reason}", file=sys.stderr)
             return 2
+        except KeyboardInterrupt:
+            return 130
     print(table.text())
+    minutes = f"{(time.monotonic() - began) / 60:.0f} minutes, {options.workers} suites at a time"
+    print(minutes)
     if options.markdown:
         command = " ".join(["python -m tests.faults", *options.properties, *(["--quick"] if options.quick else [])])
-        options.markdown.write_text(table.markdown(command, datetime.now(UTC)), encoding="utf-8")
+        options.markdown.write_text(table.markdown(command, datetime.now(UTC), minutes), encoding="utf-8")
     return 1 if table.failures else 0
 
 
-def run(wanted: set[str], scope: Scope, folder: Path, *, first: bool = False) -> Table:
+def run(wanted: set[str], scope: Scope, folder: Path, workers: int, *, first: bool = False) -> Table:
     """Run the suites that have to do with the wanted properties, with ``first`` until a failure. Raises Unavailable."""
-    table = Table()
-    with stand(folder) as made:
-        for suite in SUITES:
-            if wanted.isdisjoint(suite.properties):
+    for needed in (binaries.locate, binaries.gateway_crds):
+        needed()  # once, before several processes would want it at the same time
+    table, underway = Table(), Counter[str]()
+    with closing(spread(cut(wanted, scope), play, folder, workers)) as news:
+        for told in news:
+            if told is None:
+                counts = ", ".join(f"{name} ({count})" for name, count in sorted(underway.items()))
+                _say(f"... still at work, with so many cases until now: {counts or 'none yet'}")
                 continue
-            made.clean()
-            began = time.monotonic()
-            seen = 0
-            for case in guarded(suite.run(made, scope), next(p for p in suite.properties if p in wanted)):
-                seen += 1
-                now = time.monotonic()
-                table.add(case, now - began)
-                began = now
-                if case.wrong:
-                    print(f"FAILED {case.property} {case.name}: {case.wrong[:1500]}", flush=True)
-                if first and case.wrong and case.property in wanted:
-                    return table
-            print(f"{'/'.join(suite.properties)}: {seen} cases", file=sys.stderr, flush=True)
-        made.proxy.clear()
+            name, case = told.piece.name, told.case
+            if case is None:
+                _say(f"{name}: {underway.pop(name, 0)} cases in {told.seconds:.0f} s")
+                continue
+            underway[name] += 1
+            table.add(case, told.seconds)
+            if case.wrong:
+                print(f"FAILED {case.property} {case.name}: {case.wrong[:1500]}", flush=True)
+            if first and case.wrong and case.property in wanted:
+                break
     return table
 
 
-def guarded(cases: Iterator[Case], name: str) -> Iterator[Case]:
-    """A suite that breaks is a failure of its own, and the others go on."""
-    try:
-        yield from cases
-    except (AssertionError, OSError) as error:
-        yield Case(name, BROKEN, f"{type(error).__name__}: {error}")
+def _say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 #: The name of the case that tells of a suite that broke off. It found nothing: whatever it wanted to try was not tried.
@@ -20,11 +20,20 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """How much to try. ``quick``: a small part of every suite, for every change. ``only``: what has it in its name."""
+    """How much to try. ``quick``: a small part of every suite, for every change. ``only``: what has it in its name.
+
+    ``share`` is for suites that are cut into pieces: of so many shares of the stories (the second number) this one.
+    """
 
     quick: bool = False
     only: str = ""
+    share: tuple[int, int] = (0, 1)
 
     def wants(self, name: str, few: Collection[str] = ()) -> bool:
         """Whether this is to be tried, where ``few`` are those of a quick run."""
         return self.only in name and (not self.quick or name in few or bool(self.only))
+
+    def chosen(self, names: Iterable[str], few: Collection[str] = ()) -> list[str]:
+        """Return this share of those that are to be tried. Every name is in the share of one piece and of no other."""
+        number, shares = self.share
+        return [name for name in names if self.wants(name, few)][number::shares]

@@ -34,9 +34,8 @@ class Run:
 
 def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every write, every moment."""
-    for name, scenario in SCENARIOS.items():
-        if not scope.wants(name, _QUICK):
-            continue
+    for name in scope.chosen(SCENARIOS, _QUICK):
+        scenario = SCENARIOS[name]
         first, reference = run(stand, scenario), run(stand, scenario)
         yield Case("P1", f"{name}: two undisturbed runs", difference(first.picture, reference.picture))
         for number in range(1, max(first.writes, reference.writes) + 1):

@@ -36,13 +36,16 @@ ERRORS: Mapping[str, Action] = {
 }
 _QUICK = ("create",)
 _QUICK_ERRORS = ("409", "429, Retry-After", "500", "reset", "done, no answer")
+#: What is tried apart from the scenarios: an operator that starts.
+_START = "start"
 #: A start reads so many lists and opens so many watches, at most.
 _STARTING = 24
 
 
 def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every request, every error."""
-    chosen = {n: s for n, s in SCENARIOS.items() if not s.alone and scope.wants(n, _QUICK)}
+    names = scope.chosen([_START, *(n for n, s in SCENARIOS.items() if not s.alone)], _QUICK)
+    chosen = {n: SCENARIOS[n] for n in names if n != _START}
     references: dict[str, tuple[str, int]] = {}
     for story in together(stand, [(n, s, lambda _: None) for n, s in chosen.items()]):
         yield Case("P14", f"{story.name}: undisturbed", story.wrong)
@@ -60,7 +63,7 @@ def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
             picture, _ = references[story.name.partition(":")[0]]
             wrong = story.wrong or difference(picture, story.team.picture())
             yield Case("P14", story.name, wrong or too_soon(stand, story, rules[story.name]))
-    if scope.wants("start"):
+    if _START in names:
         yield from starts(stand)
 
 

@@ -55,34 +55,40 @@ PROPERTIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """``run`` yields cases of these properties."""
+    """``run`` yields cases of these properties.
+
+    ``seconds`` is how long it takes, roughly, so that the longest begins first; ``shares`` is into how many pieces its
+    stories are cut.
+    """
 
     properties: tuple[str, ...]
     run: Callable[[Stand, Scope], Iterator[Case]]
+    seconds: int
+    shares: int = 1
 
 
 SUITES: tuple[Suite, ...] = (
-    Suite(("P1", "P2"), crashes),
-    Suite(("P3",), losses),
-    Suite(("P4",), lags),
-    Suite(("P5", "P6"), stillness),
-    Suite(("P7",), sequences),
-    Suite(("P8",), recoveries),
-    Suite(("P9",), misoperations),
-    Suite(("P10",), poisons),
-    Suite(("P12",), drifts),
-    Suite(("P13",), fights),
-    Suite(("P14",), errors),
-    Suite(("P15",), watches),
-    Suite(("P16",), rivals),
-    Suite(("P17",), isolation),
-    Suite(("P18",), leaks),
-    Suite(("P22",), static_stability),
-    Suite(("P23",), contract),
-    Suite(("P20",), upgrades),
-    Suite(("P21",), rights),
-    Suite(("P19",), removals),
-    Suite(("P11",), statuses),
+    Suite(("P1", "P2"), crashes, 1200, shares=4),
+    Suite(("P3",), losses, 290),
+    Suite(("P4",), lags, 130),
+    Suite(("P5", "P6"), stillness, 90),
+    Suite(("P7",), sequences, 20),
+    Suite(("P8",), recoveries, 10),
+    Suite(("P9",), misoperations, 10),
+    Suite(("P10",), poisons, 290),
+    Suite(("P12",), drifts, 100),
+    Suite(("P13",), fights, 70),
+    Suite(("P14",), errors, 2200, shares=6),
+    Suite(("P15",), watches, 470, shares=2),
+    Suite(("P16",), rivals, 60),
+    Suite(("P17",), isolation, 5),
+    Suite(("P18",), leaks, 5),
+    Suite(("P22",), static_stability, 310),
+    Suite(("P23",), contract, 15),
+    Suite(("P20",), upgrades, 390),
+    Suite(("P21",), rights, 290),
+    Suite(("P19",), removals, 30),
+    Suite(("P11",), statuses, 230),
 )
 
 

@@ -42,12 +42,12 @@ class Table:
         total = sum(row[2] for row in self.rows()), len(self.failures), sum(row[4] for row in self.rows())
         return "\n".join([head, *rows, f"{'':4} {'all':72} {total[0]:6} {total[1]:8} {total[2]:8.1f}"])
 
-    def markdown(self, command: str, now: datetime) -> str:
+    def markdown(self, command: str, now: datetime, took: str) -> str:
         """Return it as a page."""
         lines = [
             "# What the operator survived",
             "",
-            f"`{command}`, {now:%Y-%m-%d}, on Kubernetes' own kube-apiserver, etcd and controller manager (see",
+            f"`{command}`, {now:%Y-%m-%d}, {took}, on Kubernetes' own kube-apiserver, etcd and controller manager (see",
             "`tests/cluster/binaries.py` for the version), operator and receiver as processes with the rights of",
             "`manifests/base`.",
             "",

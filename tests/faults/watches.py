@@ -23,9 +23,8 @@ _OUTAGE_S = 40.0
 
 def watches(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every trouble, each with an endpoint made, one changed, one deleted, and a drift, all in its course."""
-    for title, (trouble, patience) in TROUBLES.items():
-        if not scope.wants(title, _QUICK):
-            continue
+    for title in scope.chosen(TROUBLES, _QUICK):
+        trouble, patience = TROUBLES[title]
         operator, receiver = stand.run_operator(), stand.receiver
         changed, deleted, drifted = stand.team(), stand.team(), stand.team()
         for team in (changed, deleted, drifted):
