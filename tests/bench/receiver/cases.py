@@ -84,7 +84,7 @@ CASES = (
     _forward(
         "replay-on",
         "forward, repeated calls recognised",
-        ("hookgate",),
+        ("hookgate", "go-proxy"),
         path=world.path(world.CALLED_REPLAY),
         unique=True,
     ),

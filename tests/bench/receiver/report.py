@@ -89,6 +89,14 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
             "go-proxy",
             None,
         ),
+        (
+            "forward, repeated calls recognised: Hookgate to Go's ReverseProxy, which recognises none",
+            "replay-on",
+            _rate,
+            "hookgate",
+            "go-proxy",
+            1.5,
+        ),
         ("forward, called over TLS: Hookgate to Go's ReverseProxy", "tls", _rate, "hookgate-tls", "go-proxy-tls", None),
         ("accept and forward: Hookgate to nginx without a check", "forward", _rate, "hookgate", "nginx-proxy", None),
         ("refuse: Hookgate to Go's net/http", "refuse", _rate, "hookgate", "go-answer", 1.0),
@@ -125,7 +133,9 @@ def ratios(samples: Sequence[Sample]) -> list[Ratio]:
 
 
 def _of_replay(samples: Sequence[Sample]) -> list[Ratio]:
-    on, off = ([s.cpu for s in samples if s.case == case] for case in ("replay-on", "replay-off"))
+    on, off = (
+        [s.cpu for s in samples if (s.case, s.contender) == (case, "hookgate")] for case in ("replay-on", "replay-off")
+    )
     each = [x / y for x, y in zip(on, off, strict=True) if y]
     text = "CPU of a forwarded call, repeated calls recognised to not"
     return [Ratio(text=text, value=median(each), low=min(each), high=max(each))] if each else []
