@@ -26,7 +26,7 @@ UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help demo test e2e bench bench-operator faults chart lint format lock clean
+.PHONY: help demo test test-compiled e2e bench bench-operator faults chart lint format lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: $(VENV)/.demo ## See it work on this machine, no cluster needed (KEEP=1 le
 test: $(VENV)/.dev ## Run every test but the slow suites (PYTEST_ARGS=...)
 	@$(BIN)/python -m pytest -m "not slow" \
 		-n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+test-compiled: $(VENV)/.dev ## Run the receiver's tests on a copy that is compiled as in the image; needs a C compiler
+	@.ci/compiled $(BIN)/python $(PYTEST_ARGS)
 
 e2e: $(VENV)/.dev ## Install it on a real node, call it through a real ingress and harm it; needs root (E2E_ARGS=...)
 	@$(BIN)/python -m tests.node $(E2E_ARGS)
