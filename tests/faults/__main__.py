@@ -6,6 +6,7 @@ Exits with 1 if anything failed. With --markdown FILE the table is written there
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ def main() -> int:
     wanted = set(options.properties or PROPERTIES)
     if unknown := wanted - set(PROPERTIES):
         parser.error(f"no such property: {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: all ends in order
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hookgate-faults-", ignore_cleanup_errors=True) as folder:
         try:

@@ -1,23 +1,33 @@
-"""P16: of several operators one writes; one that was stopped beyond its lease writes nothing when it goes on."""
+"""P16: of several operators one writes; one that was stopped beyond its lease writes nothing when it goes on.
+
+It is stopped while it waits for answers to several of its writes, each in the middle of what it does for an endpoint.
+When it goes on these answers are there, and whether it writes what comes next depends on its lease alone.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count, pairwise
 
-from tests.faults.asked import Entry
+from tests.faults.asked import Asked, Entry
 from tests.faults.cases import Case, Scope
 from tests.faults.operators import Operator
 from tests.faults.repeatedly import repeatedly
+from tests.faults.rules import Hold, Rule
 from tests.faults.stand import Stand
 from tests.faults.team import Team
 
-#: A lease as short as it gets, so that a test need not wait for a quarter of a minute.
-LEASE = {"lease_s": 3.0, "renew_deadline_s": 2.0, "retry_s": 0.4}
+#: So short that a test need not wait for a quarter of a minute, and so long that a busy machine rarely loses it.
+LEASE = {"lease_s": 6.0, "renew_deadline_s": 4.5, "retry_s": 0.5}
 _CLIENTS = ("rival-a", "rival-b", "rival-c")
+#: So many endpoints are changed all the time, and the leader is stopped when it is about to write for so many of them.
+_ENDPOINTS, _HALFWAY = 12, 6
+#: What the proxy notes of a request whose answer it keeps back.
+_HELD = "held"
 
 
 def rivals(stand: Stand, scope: Scope) -> Iterator[Case]:
@@ -31,7 +41,6 @@ def rivals(stand: Stand, scope: Scope) -> Iterator[Case]:
     stand.operator = None
     team = stand.team()
     with _work(team):
-        stand.wait(lambda: _writer(stand, mark) in running, "a leader to write")
         for number in range(2 if scope.quick else 8):
             how = "stopped for longer than its lease, then continued" if number % 2 == 0 else "killed"
             yield from _round(stand, running, team, f"round {number + 1}: {how}", stop=number % 2 == 0)
@@ -39,19 +48,21 @@ def rivals(stand: Stand, scope: Scope) -> Iterator[Case]:
         operator.signal(signal.SIGTERM)
         stand.operators.wait_ended(operator)
         stand.proxy.dead.add(client)
-    writes = [e for e in stand.proxy.writes(mark) if e.asked.client in _CLIENTS]
+    # What was held had been done long before its answer came.
+    writes = [e for e in stand.proxy.writes(mark) if e.asked.client in _CLIENTS and e.fate != _HELD]
     yield Case("P16", f"never two writers at a time, in {len(writes)} writes", two_at_a_time(writes))
     stand.proxy.dead.clear()
 
 
 def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *, stop: bool) -> Iterator[Case]:
     """Take the leader away and see another take over, and the old one do nothing more. How soon is told, not judged."""
-    leader = _writer(stand, 0)
+    hold = Hold()
+    leader = _halfway(stand, running, team, hold) if stop else _leading(stand, running)
     old = running[leader]
     began = time.monotonic()
     old.signal(signal.SIGSTOP if stop else signal.SIGKILL)
     try:
-        stand.wait(lambda: _writer(stand, 0) not in ("", leader), "another leader to write", seconds=30)
+        stand.wait(lambda: _writer(stand, 0) not in ("", leader), "another leader to write")
     except AssertionError as error:
         yield Case("P16", name, str(error))
         return
@@ -59,8 +70,12 @@ def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *,
     mark, fresh = stand.proxy.mark(), _writer(stand, 0)
     if stop:
         time.sleep(0.5)  # so that the new leader is in the middle of its work
+        stand.proxy.rules = []
+        stand.proxy.let_go(hold)
+        stand.wait(lambda: not _held(stand), "the answers to be on their way")
         old.signal(signal.SIGCONT)
     code = stand.operators.wait_ended(old)
+    stand.wait(lambda: _all_done(stand, leader, mark), "an end of what the old leader had asked for")
     late = [e for e in stand.proxy.writes(mark, client=leader) if e.status not in (0, 409)]
     wrong = f"wrote {late[0].asked} after {fresh} led" if late else ""
     if stop and code == 0:
@@ -70,12 +85,74 @@ def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *,
     stand.operator = None
 
 
+def _leading(stand: Stand, running: dict[str, Operator]) -> str:
+    """Who leads, by what is written from now on: the last write of all may be one that was found to be wrong."""
+    mark = stand.proxy.mark()
+
+    def found() -> str:
+        _revive(stand, running)
+        return _writer(stand, mark)
+
+    stand.wait(found, "a leader to write")
+    return found()
+
+
+def _halfway(stand: Stand, running: dict[str, Operator], team: Team, hold: Hold) -> str:
+    """Keep the answers back that a leader gets to its writes of connection Secrets; return who lacks several.
+
+    The status is what it would write next, if not another Secret, and nothing else stands in its way.
+    """
+
+    def in_the_middle() -> str:
+        _revive(stand, running)
+        lacking = Counter(entry.asked.client for entry in _held(stand))
+        return next((client for client, number in lacking.items() if number >= _HALFWAY), "")
+
+    def keep(client: str) -> None:
+        def of_connection(asked: Asked) -> bool:
+            return client in ("", asked.client) and (asked.resource, asked.namespace) == ("secrets", team.namespace)
+
+        stand.proxy.rules = [Rule(action=hold, writes=True, matches=of_connection, lasting=True)]
+
+    keep("")
+    stand.wait(in_the_middle, "a leader to be in the middle of several endpoints")
+    leader = in_the_middle()
+    keep(leader)
+    return leader
+
+
+def _revive(stand: Stand, running: dict[str, Operator]) -> None:
+    """Start again whoever has lost its lease by itself, as it may on a busy machine, and has ended as it has to."""
+    for client, operator in running.items():
+        if operator.code is not None:
+            running[client] = stand.start_operator(lease=LEASE, client=client)
+            stand.operator = None
+
+
+def _all_done(stand: Stand, client: str, mark: int) -> bool:
+    """Whether nothing of a process that has ended is on its way: no stream is open, and each change has its answer."""
+    return not stand.proxy.open_streams(client) and all(e.ended for e in stand.proxy.writes(mark, client=client))
+
+
+def _held(stand: Stand) -> list[Entry]:
+    """The requests that were done and have no answer yet."""
+    return [entry for entry in stand.proxy.log if entry.fate == _HELD and entry.status and not entry.ended]
+
+
 @contextmanager
 def _work(team: Team) -> Iterator[None]:
-    """Give the operators something to do all the time: one endpoint that changes, several times a second."""
-    team.create()
-    numbers = count()
-    with repeatedly(lambda: team.patch(target={"timeout": f"{1 + next(numbers) % 50}s"}), every=0.1):
+    """Give the operators something to do all the time: endpoints whose connection Secrets are moved to and fro."""
+    names = [f"ci-{number}" for number in range(_ENDPOINTS)]
+    for name in names:
+        team.create(name)
+    turns = count()
+
+    def move() -> None:
+        turn = next(turns)
+        name = names[turn % len(names)]
+        team.patch(name, secretName=f"{name}-{turn // len(names) % 2}")
+
+    with repeatedly(move, every=0.05):
         yield
 
 

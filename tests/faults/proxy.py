@@ -20,7 +20,7 @@ from aiohttp import web
 
 from tests.faults.asked import Asked, Entry, Teams, parse
 from tests.faults.past import Past
-from tests.faults.rules import Break, Fail, Kill, Lose, Moment, Rule, Told
+from tests.faults.rules import Break, Fail, Hold, Kill, Lose, Moment, Rule, Told
 from tests.kube.asyncrun import _sockets_closed
 
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "content-encoding", "host", "te"}
@@ -92,6 +92,10 @@ class Proxy:
         if self.past is not None:
             self._loop.call_soon_threadsafe(self.past.over.set)
             self.past = None
+
+    def let_go(self, held: Hold) -> None:
+        """Give the answers that were kept back, and keep back none from now on."""
+        self._loop.call_soon_threadsafe(held.over.set)
 
     def cut_streams(self, where: Callable[[Asked], bool] = lambda _: True) -> int:
         """End the open watches for which ``where`` says yes, as a dying server does; return how many."""
@@ -181,11 +185,16 @@ class Proxy:
                 return self._lost(entry, request, "hangs")
             case Break(how=how):
                 entry.fate = how
+            case Hold():
+                entry.fate = "held"
         if asked.verb == "watch":
             return await self._watch(entry, request)
         if self.past is not None and self.past.knows(asked):
             return self._answer_from_past(self.past, entry)
         status, headers, reply = await self._forward(entry, request, body)
+        if rule is not None and isinstance(rule.action, Hold):
+            await rule.action.over.wait()
+            return await _sent(request, web.Response(status=status, headers=headers, body=reply))
         if entry.fate == "lost":
             return self._lost(entry, request, "lost")
         if entry.fate == "drip":
@@ -201,9 +210,7 @@ class Proxy:
         if kill.moment is Moment.UNANSWERED:
             self._die(kill, entry)
             return self._lost(entry, request, entry.fate)
-        response = web.Response(status=status, headers=headers, body=reply)
-        await response.prepare(request)
-        await response.write_eof()
+        response = await _sent(request, web.Response(status=status, headers=headers, body=reply))
         self._die(kill, entry)
         return response
 
@@ -333,6 +340,13 @@ async def _gone(request: web.BaseRequest) -> None:
     # The library tells nobody while a handler writes: looking is the only way.
     while request.transport is not None and not request.transport.is_closing():  # noqa: ASYNC110
         await asyncio.sleep(0.2)
+
+
+async def _sent(request: web.BaseRequest, response: web.Response) -> web.Response:
+    """Hand an answer to the network now, not some time after the handler has ended."""
+    await response.prepare(request)
+    await response.write_eof()
+    return response
 
 
 async def _drip(request: web.BaseRequest, status: int, headers: dict[str, str], reply: bytes) -> web.StreamResponse:

@@ -5,8 +5,9 @@ Rules only choose; the proxy carries them out. Pure but for the counting.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from tests.faults.asked import Asked
@@ -43,7 +44,14 @@ class Break:
     how: str
 
 
-Action = Kill | Fail | Break
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Do what is asked, and keep the answer back until ``over``, which belongs to the proxy's loop."""
+
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Action = Kill | Fail | Break | Hold
 
 
 @dataclass(slots=True, kw_only=True)
