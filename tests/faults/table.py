@@ -47,9 +47,9 @@ class Table:
         lines = [
             "# What the operator survived",
             "",
-            f"`{command}`, {now:%Y-%m-%d}, {took}, on Kubernetes' own kube-apiserver, etcd and controller manager (see",
-            "`tests/cluster/binaries.py` for the version), operator and receiver as processes with the rights of",
-            "`manifests/base`.",
+            f"`{command}`, {now:%Y-%m-%d}, {took}, on Kubernetes' own",
+            "kube-apiserver, etcd and controller manager (see `tests/cluster/binaries.py` for the version), operator",
+            "and receiver as processes with the rights of `manifests/base`.",
             "",
             "| | property | cases | failures | seconds |",
             "|---|---|---:|---:|---:|",
