@@ -8,10 +8,10 @@ a mark was made of. Plain and synchronous: the time is passed in, and one event 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from math import ceil
 from typing import Final, Protocol
 
@@ -70,17 +70,19 @@ class _Ends:
 
 
 class _Shelf:
-    """The marks of one kind of one endpoint. ``seen`` has what the target took, the oldest first.
+    """The marks of one kind of one endpoint. ``seen`` has what the target took, ``order`` the same, the oldest first.
 
-    Marks that come one after the other mostly end in the same second and share that, ``newest``: each would have twice
-    the size otherwise.
+    The order stands beside them because a dictionary that lost its first members looks for the first that is left from
+    its beginning, each time. Marks that come one after the other mostly end in the same second and share that,
+    ``newest``: each would have twice the size otherwise.
     """
 
-    __slots__ = ("flying", "newest", "seen")
+    __slots__ = ("flying", "newest", "order", "seen")
 
     def __init__(self) -> None:
         self.flying: set[bytes] = set()
         self.seen: dict[bytes, _Ends] = {}
+        self.order: deque[bytes] = deque()
         self.newest = _Ends(0, 0)
 
     def add(self, mark: Mark) -> None:
@@ -88,8 +90,21 @@ class _Shelf:
         needed, expires = ceil(mark.needed), ceil(mark.expires)
         if needed != self.newest.needed or expires != self.newest.expires:
             self.newest = _Ends(needed, expires)
-        self.seen.pop(mark.key, None)
+        if mark.key not in self.seen:  # one that was committed twice keeps its place
+            self.order.append(mark.key)
         self.seen[mark.key] = self.newest
+
+    def forget(self, key: bytes) -> bool:
+        """Drop a mark, wherever it stands; tell whether it was there."""
+        if self.seen.pop(key, None) is None:
+            return False
+        self.order.remove(key)
+        return True
+
+    def drop(self, place: int) -> None:
+        """Drop the mark at a place near the beginning."""
+        del self.seen[self.order[place]]
+        del self.order[place]
 
 
 class Memory:
@@ -155,7 +170,7 @@ class Memory:
             if self._size >= self._most and not self._evict(shelf, now):
                 return False
         # An ended mark of the same call may still be there.
-        self._size += 0 if shelf.seen.pop(mark.key, None) is not None else 1
+        self._size += 0 if shelf.forget(mark.key) else 1
         shelf.flying.add(mark.key)
         return True
 
@@ -167,22 +182,17 @@ class Memory:
 
     def _clear(self, shelf: _Shelf, now: float) -> None:
         """Drop a few marks that have ended; marks of one kind end about in the order in which they came."""
-        ended: list[bytes] = []
-        for key, ends in shelf.seen.items():
-            if ends.expires > now:
-                break
-            ended.append(key)
-            if len(ended) == _CLEARED:
-                break
-        for key in ended:
-            del shelf.seen[key]
-        self._size -= len(ended)
+        for _ in range(_CLEARED):
+            if not shelf.order or shelf.seen[shelf.order[0]].expires > now:
+                return
+            shelf.drop(0)
+            self._size -= 1
 
     def _evict(self, shelf: _Shelf, now: float) -> bool:
         """Give up one of the oldest marks, unless forgetting any of them would let a repeated call in."""
-        for key, ends in islice(shelf.seen.items(), _LOOKED_AT):
-            if ends.needed <= now:
-                del shelf.seen[key]
+        for place in range(min(_LOOKED_AT, len(shelf.order))):
+            if shelf.seen[shelf.order[place]].needed <= now:
+                shelf.drop(place)
                 self._size -= 1
                 self.counts.evicted += 1
                 return True
@@ -200,6 +210,6 @@ class Memory:
                 else:
                     kept = {key: ends for key, ends in shelf.seen.items() if now < ends.expires}
                 self._size -= len(shelf.seen) - len(kept)
-                shelf.seen = kept
+                shelf.seen, shelf.order = kept, deque(kept)
                 if not shelf.seen and not shelf.flying:
                     del shelves[uid]
