@@ -166,8 +166,8 @@ def test_a_sender_who_hangs_up_does_not_leave_the_call_claimed(house: House) -> 
         connection.sendall(request(endpoint.path, body(1), [(b"X-Signature", signature(body(1)))]))
         house.until(lambda: len(endpoint.seen) == 1)
     gate.open()
-    shelves = house.receiver.memory._shelves
-    house.until(lambda: not any(shelf.flying for each in shelves for shelf in each.values()))
+    parts = house.receiver.memory._parts
+    house.until(lambda: not any(shelf.flying for part in parts.values() for shelf in part.shelves.values()))
     house.target.answers[endpoint.target_path] = OK
     assert endpoint.call(body(1)).status == 202
 

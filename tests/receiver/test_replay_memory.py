@@ -79,6 +79,33 @@ def test_when_an_endpoint_s_part_is_full_the_oldest_that_can_be_spared_goes() ->
     assert (taken(held, 0), held.counts.evicted) == (Claim.FRESH, 2)
 
 
+def test_all_kinds_of_an_endpoint_s_marks_together_have_its_part() -> None:
+    held = memory(most_each=4)
+    for number in range(10):
+        marks = [mark(number), mark(number, kind=1)]
+        assert held.claim(A, marks, 0.0) is Claim.FRESH
+        held.commit(A, marks)
+        assert len(held) <= 4
+
+
+def test_when_all_is_full_whoever_has_most_gives_something_up_for_one_that_comes_late() -> None:
+    known = {"most", "more", "late"}
+    held = Memory(known, most=10, most_each=10)
+    for number in range(10):
+        taken(held, number, uid="most" if number < 7 else "more")
+    assert [taken(held, number, uid="late") for number in range(3)] == [Claim.FRESH] * 3
+    assert [taken(held, number, uid="more") for number in range(7, 10)] == [Claim.SEEN] * 3
+    assert len(held) == 10
+
+
+def test_nobody_gives_up_what_would_let_a_repeated_call_in_for_one_that_comes_late() -> None:
+    held = Memory({A, B}, most=3, most_each=3)
+    for number in range(3):
+        taken(held, number, needed=50.0)
+    assert taken(held, 0, 49.0, uid=B) is Claim.FULL
+    assert taken(held, 0, 50.0, uid=B) is Claim.FRESH
+
+
 def test_what_would_let_a_repeated_call_in_is_never_given_up() -> None:
     held = memory(most_each=3)
     for number in range(3):
@@ -184,8 +211,10 @@ class OneDelivery(RuleBasedStateMachine):
     @invariant()
     def nothing_is_counted_twice(self) -> None:
         if hasattr(self, "guard"):
-            shelves = [shelf for each in self.guard.memory._shelves for shelf in each.values()]
+            shelves = [shelf for part in self.guard.memory._parts.values() for shelf in part.shelves.values()]
             assert len(self.guard.memory) == sum(len(each.flying) + len(each.seen) for each in shelves)
+            assert len(self.guard.memory) == sum(part.size for part in self.guard.memory._parts.values())
+            assert all(list(each.seen) == list(each.order) for each in shelves)
 
 
 TestOneDelivery = OneDelivery.TestCase

@@ -14,7 +14,7 @@ import logging
 import os
 import ssl
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, cast
@@ -115,7 +115,7 @@ class RedisStore:
         self._address, self._secret, self._seconds = address, secret, seconds
         self._link: _Link | None = None
         self._numbers, self._own = itertools.count(), os.urandom(8)
-        self._untold: dict[bytes, float] = {}
+        self._untold: OrderedDict[bytes, float] = OrderedDict()
         self._told = ""
         #: Set once the store was reached or found away, so that a receiver does not begin without it for no reason.
         self.tried = asyncio.Event()
@@ -207,13 +207,13 @@ class RedisStore:
     def _keep(self, name: bytes, expires: float) -> None:
         """Keep a taken call for when the store is back."""
         if len(self._untold) >= _MOST_UNTOLD:
-            del self._untold[next(iter(self._untold))]
+            self._untold.popitem(last=False)
             self.errors["forgotten"] += 1
         self._untold[name] = expires
 
     def _retell(self, link: _Link) -> None:
         assert link is self._link, "what is told goes through the connection in use"
-        untold, self._untold = self._untold, {}
+        untold, self._untold = self._untold, OrderedDict()
         now = time.time()
         for name, expires in untold.items():
             self._remember(name, expires, now)

@@ -1,9 +1,10 @@
 """The memory for calls that came already: claimed while they are under way, seen once the target took them.
 
 Only authentic calls get in, and only as short hashes (`hookgate.scheme.replay`), so that it is bounded in bytes by its
-number of marks. When an endpoint's part is full, what is only worth remembering goes first, the oldest of it; a mark
-without which a repeated call would be accepted is never given up: then the new call has to wait. It may not know what
-a mark was made of. Plain and synchronous: the time is passed in, and one event loop uses it.
+number of marks. When an endpoint's part is full, what is only worth remembering goes first, the oldest of it; when all
+is full, that of the endpoints that have most. A mark without which a repeated call would be accepted is never given
+up: then the new call has to wait. It may not know what a mark was made of. Plain and synchronous: the time is passed
+in, and one event loop uses it.
 """
 
 from __future__ import annotations
@@ -12,20 +13,23 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from heapq import nlargest
 from math import ceil
 from typing import Final, Protocol
 
-from hookgate.scheme.replay import KINDS, Mark
+from hookgate.scheme.replay import Mark
 
-#: How many calls are remembered where nobody says otherwise, in all and of one kind for one endpoint.
+#: How many marks are remembered where nobody says otherwise, in all and for one endpoint.
 MARKS: Final = 200_000
 MARKS_EACH: Final = 100_000
 #: How many ended marks each new one clears away, which keeps up with any rate.
 _CLEARED: Final = 2
 #: Among how many of the oldest one is looked for that can be given up.
 _LOOKED_AT: Final = 8
-#: How often everything is gone through while there is no room, in seconds.
-_SWEEP_SECONDS: Final = 1.0
+#: How often everything is gone through while there is no room, in seconds: it takes some 15 ms.
+_SWEEP_SECONDS: Final = 5.0
+#: How many of the endpoints with most marks are asked for room.
+_LARGEST: Final = 32
 
 
 class Claim(Enum):
@@ -90,8 +94,7 @@ class _Shelf:
         needed, expires = ceil(mark.needed), ceil(mark.expires)
         if needed != self.newest.needed or expires != self.newest.expires:
             self.newest = _Ends(needed, expires)
-        if mark.key not in self.seen:  # one that was committed twice keeps its place
-            self.order.append(mark.key)
+        self.order.append(mark.key)
         self.seen[mark.key] = self.newest
 
     def forget(self, key: bytes) -> bool:
@@ -107,14 +110,31 @@ class _Shelf:
         del self.order[place]
 
 
+class _Part:
+    """What one endpoint has of the memory: a shelf for each kind of mark that its calls have had, and their number."""
+
+    __slots__ = ("shelves", "size", "uid")
+
+    def __init__(self, uid: str) -> None:
+        self.uid, self.size = uid, 0
+        self.shelves: dict[int, _Shelf] = {}
+
+    def shelf(self, kind: int) -> _Shelf:
+        shelf = self.shelves.get(kind)
+        if shelf is None:
+            shelf = self.shelves[kind] = _Shelf()
+        return shelf
+
+
 class Memory:
-    """All marks of one receiver. ``most`` bounds them in all, ``most_each`` those of one kind of one endpoint."""
+    """All marks of one receiver. ``most`` bounds them in all, ``most_each`` those of one endpoint."""
 
     def __init__(self, known: Known, *, most: int, most_each: int) -> None:
         """Start empty. Marks of endpoints that ``known`` has no more are dropped when room is wanted."""
         self._known, self._most, self._most_each = known, most, most_each
-        #: By kind and uid.
-        self._shelves: tuple[dict[str, _Shelf], ...] = tuple({} for _ in range(KINDS))
+        self._parts: dict[str, _Part] = {}
+        #: Those with most marks when last everything was gone through.
+        self._largest: list[_Part] = []
         self._size = 0
         self._swept = float("-inf")
         self.counts = Counts()
@@ -124,10 +144,11 @@ class Memory:
 
     def claim(self, uid: str, marks: Sequence[Mark], now: float) -> Claim:
         """Claim all of a call's marks, or none of them."""
+        part = self._parts.get(uid)
+        if part is None:
+            part = self._parts[uid] = _Part(uid)
         for mark in marks:
-            shelf = self._shelves[mark.kind].get(uid)
-            if shelf is None:
-                continue
+            shelf = part.shelf(mark.kind)
             if mark.key in shelf.flying:
                 self.counts.in_flight += 1
                 return Claim.IN_FLIGHT
@@ -136,80 +157,97 @@ class Memory:
                 self.counts.repeated += 1
                 return Claim.SEEN
         for done, mark in enumerate(marks):
-            if not self._take(uid, mark, now):
+            if not self._take(part, mark, now):
                 self.free(uid, marks[:done])
                 self.counts.full += 1
                 return Claim.FULL
         return Claim.FRESH
 
     def commit(self, uid: str, marks: Sequence[Mark]) -> None:
-        """The target has taken the call: remember it."""
+        """The target has taken the call: remember it. Marks that are not claimed are passed over."""
+        part = self._parts.get(uid)
+        if part is None:
+            return
         for mark in marks:
-            shelf = self._shelf(uid, mark.kind)
-            before = len(shelf.flying) + len(shelf.seen)
-            shelf.flying.discard(mark.key)
-            shelf.add(mark)
-            self._size += len(shelf.flying) + len(shelf.seen) - before
+            shelf = part.shelf(mark.kind)
+            if mark.key in shelf.flying:
+                shelf.flying.remove(mark.key)
+                shelf.add(mark)
 
     def free(self, uid: str, marks: Sequence[Mark]) -> None:
         """The call has failed: the same one may come again. Marks that are not claimed are passed over."""
+        part = self._parts.get(uid)
+        if part is None:
+            return
         for mark in marks:
-            shelf = self._shelves[mark.kind].get(uid)
-            if shelf is not None and mark.key in shelf.flying:
+            shelf = part.shelf(mark.kind)
+            if mark.key in shelf.flying:
                 shelf.flying.remove(mark.key)
-                self._size -= 1
+                self._count(part, -1)
 
-    def _take(self, uid: str, mark: Mark, now: float) -> bool:
-        shelf = self._shelf(uid, mark.kind)
-        self._clear(shelf, now)
-        if len(shelf.flying) + len(shelf.seen) >= self._most_each and not self._evict(shelf, now):
+    def _count(self, part: _Part, change: int) -> None:
+        part.size += change
+        self._size += change
+
+    def _take(self, part: _Part, mark: Mark, now: float) -> bool:
+        shelf = part.shelf(mark.kind)
+        self._clear(part, shelf, now)
+        if shelf.forget(mark.key):  # an ended mark of the same call
+            self._count(part, -1)
+        if part.size >= self._most_each and not self._evict(part, now):
             return False
-        if self._size >= self._most:
-            self._sweep(now)
-            shelf = self._shelf(uid, mark.kind)
-            if self._size >= self._most and not self._evict(shelf, now):
-                return False
-        # An ended mark of the same call may still be there.
-        self._size += 0 if shelf.forget(mark.key) else 1
+        if self._size >= self._most and not self._make_room(part, now):
+            return False
+        self._count(part, 1)
         shelf.flying.add(mark.key)
         return True
 
-    def _shelf(self, uid: str, kind: int) -> _Shelf:
-        shelf = self._shelves[kind].get(uid)
-        if shelf is None:
-            shelf = self._shelves[kind][uid] = _Shelf()
-        return shelf
-
-    def _clear(self, shelf: _Shelf, now: float) -> None:
+    def _clear(self, part: _Part, shelf: _Shelf, now: float) -> None:
         """Drop a few marks that have ended; marks of one kind end about in the order in which they came."""
         for _ in range(_CLEARED):
             if not shelf.order or shelf.seen[shelf.order[0]].expires > now:
                 return
             shelf.drop(0)
-            self._size -= 1
+            self._count(part, -1)
 
-    def _evict(self, shelf: _Shelf, now: float) -> bool:
+    def _evict(self, part: _Part, now: float) -> bool:
         """Give up one of the oldest marks, unless forgetting any of them would let a repeated call in."""
-        for place in range(min(_LOOKED_AT, len(shelf.order))):
-            if shelf.seen[shelf.order[place]].needed <= now:
-                shelf.drop(place)
-                self._size -= 1
-                self.counts.evicted += 1
-                return True
+        for shelf in part.shelves.values():
+            for place in range(min(_LOOKED_AT, len(shelf.order))):
+                if shelf.seen[shelf.order[place]].needed <= now:
+                    shelf.drop(place)
+                    self._count(part, -1)
+                    self.counts.evicted += 1
+                    return True
         return False
 
-    def _sweep(self, now: float) -> None:
-        """Drop everything that has ended, and shelves that are empty or of nobody any more; not at every call."""
+    def _make_room(self, mine: _Part, now: float) -> bool:
+        """Make room where everything is full: whoever has most gives something up, so that nobody who comes late waits.
+
+        Endpoints that have nothing to spare are passed over, and last comes the one that asks.
+        """
+        self._sweep(now, mine)
+        if self._size < self._most:
+            return True
+        others = [part for part in self._largest if part.size > mine.size]
+        others.sort(key=_by_size, reverse=True)
+        return any(self._evict(part, now) for part in (*others, mine))
+
+    def _sweep(self, now: float, mine: _Part) -> None:
+        """Drop everything that has ended, and parts but ``mine`` that are empty or of nobody any more; now and then."""
         if now < self._swept + _SWEEP_SECONDS:
             return
         self._swept = now
-        for shelves in self._shelves:
-            for uid, shelf in list(shelves.items()):
-                if uid not in self._known:
-                    kept = {}
-                else:
-                    kept = {key: ends for key, ends in shelf.seen.items() if now < ends.expires}
-                self._size -= len(shelf.seen) - len(kept)
+        for part in list(self._parts.values()):
+            known = part.uid in self._known
+            for shelf in part.shelves.values():
+                kept = {key: ends for key, ends in shelf.seen.items() if known and now < ends.expires}
+                self._count(part, len(kept) - len(shelf.seen))
                 shelf.seen, shelf.order = kept, deque(kept)
-                if not shelf.seen and not shelf.flying:
-                    del shelves[uid]
+            if not part.size and part is not mine:
+                del self._parts[part.uid]
+        self._largest = nlargest(_LARGEST, self._parts.values(), key=_by_size)
+
+
+def _by_size(part: _Part) -> int:
+    return part.size

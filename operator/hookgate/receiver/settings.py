@@ -32,8 +32,8 @@ class ReceiverSettings:
     may take together.
     ``loopback_targets`` allows targets on this host: right where no cluster is, and in a pod never.
     ``denied_targets`` are networks that targets may not be in, beside those that they never may.
-    ``replay_marks`` bounds how many calls are remembered, ``replay_marks_each`` those of one kind for one endpoint; a
-    thousand take about 0.25 MB. ``replay_store`` is where receivers share that; ``replay_secret`` is a folder with what
+    ``replay_marks`` bounds how many marks of calls are remembered, ``replay_marks_each`` those for one endpoint; a
+    thousand take about 0.1 MB. ``replay_store`` is where receivers share that; ``replay_secret`` is a folder with what
     it takes to be let in there, and ``replay_seconds`` how long it may take to answer while callers wait.
     ``trust`` names the proxies in front; with ``proxy_protocol`` their connections begin with that protocol's header.
     ``tls`` is for receivers without an ingress in front; None: calls come in the clear.

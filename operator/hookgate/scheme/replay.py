@@ -28,8 +28,7 @@ _ID: Final = b"id"
 _CONTENT: Final = b"content"
 _UNSIGNED: Final = b"unsigned id"
 #: The kinds of marks.
-KINDS: Final = 4
-SIGNED_ID, DATED_CONTENT, CONTENT, UNSIGNED_ID = range(KINDS)
+SIGNED_ID, DATED_CONTENT, CONTENT, UNSIGNED_ID = range(4)
 
 
 class Mark:
