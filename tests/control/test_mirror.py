@@ -48,7 +48,7 @@ def test_our_own_write_is_known_at_once_and_its_echo_wakes_nobody(seen: Seen) ->
 
 
 def test_an_echo_that_is_quicker_than_the_answer_wakes_nobody(seen: Seen) -> None:
-    with seen.mirror.writing(obj("u", 5)):
+    with seen.mirror.asking("n", "x"):
         seen.mirror.observe("ADDED", obj("u", 5))
         seen.mirror.wrote(obj("u", 5))
     assert seen.mirror.get("n", "x") == obj("u", 5)
@@ -57,27 +57,59 @@ def test_an_echo_that_is_quicker_than_the_answer_wakes_nobody(seen: Seen) -> Non
 
 def test_what_others_do_while_we_write_wakes_afterwards(seen: Seen) -> None:
     """A later version, a deletion of what was written, and what came of a write that was never answered."""
-    with seen.mirror.writing(obj("u", 5)):
+    with seen.mirror.asking("n", "x"):
         seen.mirror.observe("MODIFIED", obj("u", 6))
         seen.mirror.observe("ADDED", obj("v", 7, name="y"))
         assert seen.woken == ["v"]
         seen.mirror.wrote(obj("u", 5))
     assert seen.woken == ["v", "u"]
-    with seen.mirror.writing(obj("u", 7)):
+    with seen.mirror.asking("n", "x"):
         seen.mirror.wrote(obj("u", 7))
         seen.mirror.observe("DELETED", obj("u", 8))
     assert (seen.mirror.get("n", "x"), seen.woken) == (None, ["v", "u", "u"])
-    with suppress(TimeoutError), seen.mirror.writing(obj("w", 9)):
+    with suppress(TimeoutError), seen.mirror.asking("n", "x"):
         seen.mirror.observe("ADDED", obj("w", 9))
         raise TimeoutError
     assert (seen.mirror.get("n", "x"), seen.woken[3:]) == (obj("w", 9), ["w"])
 
 
 def test_a_list_replaces_what_the_watch_told_while_we_write(seen: Seen) -> None:
-    with seen.mirror.writing(obj("u", 5)):
+    with seen.mirror.asking("n", "x"):
         seen.mirror.observe("ADDED", obj("u", 5))
         seen.mirror.replace([])
     assert (seen.mirror.get("n", "x"), seen.woken) == (None, [])
+
+
+def test_a_deletion_is_not_lost_where_two_write_one_name(seen: Seen) -> None:
+    """What the first one's watch told waits for the second one, too."""
+    seen.mirror.wrote(obj("u", 5))
+    with seen.mirror.asking("n", "x"):
+        seen.mirror.observe("DELETED", obj("u", 6))
+        with seen.mirror.asking("n", "x"):
+            seen.mirror.observe("ADDED", obj("v", 7))
+        assert seen.woken == []
+    assert (seen.mirror.get("n", "x"), seen.woken) == (obj("v", 7), ["u", "v"])
+
+
+def test_an_answer_from_before_a_list_brings_nothing_back_that_it_lacks(seen: Seen) -> None:
+    """Whether it was known before or has come and gone since we asked."""
+    for known in (True, False):
+        if known:
+            seen.mirror.wrote(obj("u", 5))
+        with seen.mirror.asking("n", "x"):
+            seen.mirror.replace([], "9")
+            seen.mirror.wrote(obj("u", 6))
+        assert seen.mirror.get("n", "x") is None
+
+
+def test_an_answer_from_after_a_list_counts(seen: Seen) -> None:
+    """Also one to what is asked after the list came; versions are compared only across what happens at a time."""
+    with seen.mirror.asking("n", "x"):
+        seen.mirror.replace([], "9")
+        seen.mirror.wrote(obj("u", 10))
+    with seen.mirror.asking("n", "y"):
+        seen.mirror.wrote(obj("v", 8, name="y"))
+    assert (seen.mirror.get("n", "x"), seen.mirror.get("n", "y")) == (obj("u", 10), obj("v", 8, name="y"))
 
 
 def test_of_our_own_write_the_watchs_copy_is_kept(seen: Seen) -> None:

@@ -64,6 +64,21 @@ def test_a_change_that_our_own_write_brings_along_wakes(
     assert woken == [PUSH]
 
 
+@pytest.mark.parametrize("listed", [False, True], ids=["told by the watch", "told by a list"])
+def test_an_answer_of_ours_brings_nothing_back(population: Population, woken: list[Request], listed: bool) -> None:
+    """The endpoint was removed while we wrote, or made anew: the answer tells of what was before."""
+    if listed:
+        population.replace([], version="12")
+    else:
+        population.remove(seen(version=12))
+    woken.clear()
+    population.put(seen(version=11), ours=True)
+    assert (population.get(PUSH), woken) == (None, [])
+    population.put(seen(version=15, uid="v"))
+    population.put(seen(version=11), ours=True)
+    assert population.by_uid("v") == PUSH
+
+
 def test_an_object_made_anew_under_the_same_name_wakes(population: Population, woken: list[Request]) -> None:
     """Another uid is another endpoint."""
     population.put(seen(version=11, uid="v"))

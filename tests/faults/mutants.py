@@ -211,7 +211,7 @@ MUTANTS: tuple[Mutant, ...] = (
         old="                failed, error = caught.reason != SILENT, caught\n",
         new="                failed, error = caught.reason != SILENT, caught\n"
         "                if caught.unreachable and self._on_replace is not None:\n"
-        "                    self._on_replace([])\n",
+        "                    self._on_replace([], '')\n",
     ),
     Mutant(
         property="P23",

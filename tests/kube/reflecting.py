@@ -26,7 +26,7 @@ class Told:
     def change(self, kind: str, obj: dict[str, Any]) -> None:
         self.changes.append((kind, obj["metadata"]["name"]))
 
-    def replace(self, objects: list[dict[str, Any]]) -> None:
+    def replace(self, objects: list[dict[str, Any]], _version: str) -> None:
         self.lists.append(sorted(obj["metadata"]["name"] for obj in objects))
 
 

@@ -164,11 +164,8 @@ class ApiServerCluster:
     async def binding(self, uid: str, *, sure: bool) -> Object | None:
         found = self._mirrors.bindings.get(self.binding_namespace, uid)
         if found is None and sure:
-            found = await self._get(SECRETS, self.binding_namespace, uid)
-            if found is not None and _role(found) == ROLE_RETAINED:
-                return None  # one that merely lost its labels is still the authority, and gets them back
-            if found is not None:
-                self._mirrors.bindings.wrote(found)
+            # One that merely lost its labels is still the authority, and gets them back.
+            found = await self._live(SECRETS, self._mirrors.bindings, self.binding_namespace, uid, but=ROLE_RETAINED)
         return found
 
     async def connections(self, namespace: str, uid: str, name: str, *, sure: bool) -> tuple[Object, ...]:
@@ -230,7 +227,8 @@ class ApiServerCluster:
 
     async def execute(self, step: Step) -> None:
         resource, mirror = self._kind(step.object)
-        with mirror.writing(step.object) if mirror is not None else nullcontext():
+        name, namespace = str(meta(step.object)["name"]), str(meta(step.object).get("namespace") or "")
+        with mirror.asking(namespace, name) if mirror is not None else nullcontext():
             await self._write(step, resource, mirror)
         self.writes[step.verb.value, str(step.object["kind"])] += 1
 
@@ -326,9 +324,14 @@ class ApiServerCluster:
         except ApiError as error:
             raise _translated(error) from None
 
-    async def _live(self, resource: Resource, mirror: Mirror, namespace: str, name: str) -> Object | None:
-        found = await self._get(resource, namespace, name)
-        if found is not None:
+    async def _live(
+        self, resource: Resource, mirror: Mirror, namespace: str, name: str, *, but: str | None = None
+    ) -> Object | None:
+        """Look for what a mirror lacks; of the role ``but`` it counts as missing."""
+        with mirror.asking(namespace, name):
+            found = await self._get(resource, namespace, name)
+            if found is None or (but is not None and _role(found) == but):
+                return None
             mirror.wrote(found)
         return found
 
@@ -342,7 +345,7 @@ class ApiServerCluster:
             if found is None:
                 self._population.remove(obj)
             else:
-                self._population.put(found)
+                self._population.put(found, ours=True)  # as after every refusal it is looked at again
         elif found is not None and mirror is self._mirrors.connections and _role(found) != ROLE_CONNECTION:
             self._taken.add((namespace, name))
         elif found is not None:

@@ -21,8 +21,9 @@ from hookgate.control.objects import (
     owned_by,
     secret_data,
     uid_of,
+    version_of,
 )
-from hookgate.control.population import seniority, version_of
+from hookgate.control.population import seniority
 from hookgate.control.preconditions import hold, hold_write, unwritten
 from hookgate.control.state import BINDINGS, ENDPOINTS, RETAINED, SECRETS, Record, StateFolder
 from hookgate.control.status import rfc3339
@@ -62,8 +63,7 @@ class DirectoryCluster:
         self.wake: Callable[[Request], None] = lambda _: None
         self.bound: Callable[[str, bytes | None], None] = lambda _uid, _raw: None
         self.told: Callable[[Object, bool, str, str], None] = lambda *_: None
-        self._endpoints = state.objects(ENDPOINTS)
-        self._secrets = state.objects(SECRETS)
+        self._endpoints, self._secrets = state.objects(ENDPOINTS), state.objects(SECRETS)
         self._bindings = state.bindings()
         self._retained = state.bindings(RETAINED)
         self._wanted: tuple[Declarations, Declarations] = ({}, {})

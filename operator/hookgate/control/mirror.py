@@ -8,14 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from hookgate.control.objects import meta
+from hookgate.control.objects import meta, number_of, version_of
 from hookgate.control.values import Object
 from hookgate.model.endpoint import LABEL_UID
 
 Key = tuple[str, str]
 Wake = Callable[[Object], None]
 Alike = Callable[[Object, Object], bool]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """An object that we write or ask for: by how many, what the watch told, and the version of a list meanwhile."""
+
+    by: int = 0
+    told: list[tuple[str, Object]] = field(default_factory=list)
+    listed: int = 0
 
 
 class Mirror:
@@ -31,7 +41,7 @@ class Mirror:
         self._objects: dict[Key, Object] = {}
         self._by_uid: dict[str, dict[Key, Object]] = {}
         self.filled = False  # whether there ever was a complete list
-        self._held: dict[Key, list[tuple[str, Object]]] = {}  # what the watch told of objects that we are writing
+        self._asked: dict[Key, _Asked] = {}  # what answers of ours are on their way about
         self._deleted: dict[str, str] = {}  # uids that we deleted and the watch has yet to tell of, with the namespace
 
     def get(self, namespace: str, name: str) -> Object | None:
@@ -50,8 +60,9 @@ class Mirror:
 
     def observe(self, change: str, obj: Object) -> None:
         """Take one event of the watch."""
-        if _key(obj) in self._held:
-            self._held[_key(obj)].append((change, obj))
+        asked = self._asked.get(_key(obj))
+        if asked is not None:
+            asked.told.append((change, obj))
             return
         uid = str(meta(obj).get("uid"))
         known = self._objects.get(_key(obj))
@@ -71,13 +82,13 @@ class Mirror:
             if known is None or not self._alike(known, obj):
                 self._wake(obj)
 
-    def replace(self, objects: Sequence[Object], namespace: str | None = None) -> None:
+    def replace(self, objects: Sequence[Object], version: str = "", *, namespace: str | None = None) -> None:
         """Take a complete list, of one namespace or of all; what it lacks is gone, whatever was known before."""
         listed = {_key(obj): obj for obj in objects}
         self.filled = True
-        for key in self._held:
+        for key, asked in self._asked.items():
             if namespace in (None, key[0]):
-                self._held[key] = []
+                asked.told, asked.listed = [], number_of(version)
         self._deleted = {uid: place for uid, place in self._deleted.items() if namespace not in (None, place)}
         for key in [k for k in self._objects if k not in listed and namespace in (None, k[0])]:
             gone = self._objects[key]
@@ -87,20 +98,28 @@ class Mirror:
             self.observe("MODIFIED", obj)
 
     @contextmanager
-    def writing(self, obj: Object) -> Iterator[None]:
-        """Let what the watch tells of ``obj`` wait while we write it: an echo often comes before its answer."""
-        key = _key(obj)
-        self._held[key] = []
+    def asking(self, namespace: str, name: str) -> Iterator[None]:
+        """Let what the watch tells of an object wait while we write it or ask for it.
+
+        An echo often comes before its answer, and a deletion has to come after it. Several may ask at a time.
+        """
+        key = namespace, name
+        asked = self._asked.setdefault(key, _Asked())
+        asked.by += 1
         try:
             yield
         finally:
-            for change, told in self._held.pop(key, ()):
-                self.observe(change, told)
+            asked.by -= 1
+            if not asked.by:
+                del self._asked[key]
+                for change, told in asked.told:
+                    self.observe(change, told)
 
     def wrote(self, obj: Object) -> None:
-        """Take the answer to our own write."""
-        known = self._objects.get(_key(obj))
-        if known is None or _newer(obj, known):
+        """Take the answer to our own write or question, unless a list that came meanwhile knows better."""
+        known, asked = self._objects.get(_key(obj)), self._asked.get(_key(obj))
+        outdated = known is None and asked is not None and version_of(obj) <= asked.listed
+        if not outdated and (known is None or _newer(obj, known)):
             self._put(obj)
 
     def deleted(self, obj: Object) -> None:
@@ -141,10 +160,8 @@ def _newer(obj: Object, known: Object) -> bool:
     """Tell whether ``obj`` is news. Another uid always is; versions of one object count up."""
     if meta(obj).get("uid") != meta(known).get("uid"):
         return True
-    new, old = _version(obj), _version(known)
-    if new.isdecimal() and old.isdecimal():
-        return int(new) > int(old)
-    return new != old
+    new, old = version_of(obj), version_of(known)
+    return new > old if new and old else _version(obj) != _version(known)
 
 
 def _same(obj: Object, known: Object) -> bool:

@@ -44,6 +44,16 @@ def uid_of(obj: Object) -> str:
     return str(meta(obj).get("uid") or "")
 
 
+def version_of(obj: Object) -> int:
+    """Return the resourceVersion of an object as the number that it is."""
+    return number_of(str(meta(obj).get("resourceVersion") or ""))
+
+
+def number_of(version: str) -> int:
+    """Return a resourceVersion as the number that it is, 0 where it is none."""
+    return int(version) if version.isdecimal() else 0
+
+
 def owned_by(obj: Object, uid: str) -> bool:
     """Tell whether an object carries an owner reference to the endpoint ``uid``."""
     return any(ref.get("uid") == uid for ref in meta(obj).get("ownerReferences") or ())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from hookgate.control.cluster import Request
 from hookgate.control.lean import lean_endpoint
 from hookgate.control.names import names_of
-from hookgate.control.objects import meta, uid_of
+from hookgate.control.objects import meta, number_of, uid_of, version_of
 from hookgate.control.status import ready_of
 from hookgate.control.values import Object
 from hookgate.model.endpoint import ANNOTATION_SUSPEND
@@ -65,11 +65,13 @@ class Population:
     def put(self, manifest: Object, *, ours: bool = False) -> None:
         """Take an endpoint as seen; an older version than known is passed over.
 
-        ``ours``: it is the answer to our own write, which needs no waking, unless it brings somebody else's change:
-        the watch, when it tells of that one, will say nothing new.
+        ``ours``: it is the answer to our own write or question, which needs no waking, unless it brings somebody else's
+        change: the watch, when it tells of that one, will say nothing new. What was removed meanwhile stays so.
         """
         request = request_of(manifest)
         known, makes_room = self._manifests.get(request), False
+        if ours and (known is None or version_of(manifest) <= version_of(known)):
+            return
         if known is not None and uid_of(known) == uid_of(manifest):
             if version_of(manifest) <= version_of(known):
                 return
@@ -107,7 +109,7 @@ class Population:
         A list takes its time. What was made after its ``version`` is not missing, and what was deleted meanwhile stays
         so. Without a version it is as of now.
         """
-        listed, latest = {(request_of(m), uid_of(m)) for m in manifests}, _number(version)
+        listed, latest = {(request_of(m), uid_of(m)) for m in manifests}, number_of(version)
         for request, known in list(self._manifests.items()):
             here = namespace in (None, request.namespace) and not (latest and version_of(known) > latest)
             if here and (request, uid_of(known)) not in listed:
@@ -162,12 +164,3 @@ def _counts(manifest: Object) -> bool:
 def _refused(manifest: Object) -> bool:
     conditions = (manifest.get("status") or {}).get("conditions") or ()
     return any(c.get("reason") == "TooManyEndpoints" for c in conditions)
-
-
-def version_of(manifest: Object) -> int:
-    """Return the resourceVersion of an object as the number that it is."""
-    return _number(str(meta(manifest).get("resourceVersion") or ""))
-
-
-def _number(version: str) -> int:
-    return int(version) if version.isdecimal() else 0

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Change = Literal["ADDED", "MODIFIED", "DELETED"]
 OnChange = Callable[[Change, Object], None]
-OnReplace = Callable[[list[Object]], None]
+OnReplace = Callable[[list[Object], str], None]
 Transform = Callable[[Object], Object]
 Key = tuple[str, str]
 
@@ -80,11 +80,12 @@ class Reflector:
 
         ``on_change`` gets every change; after a list, the differences to the store, deletions first. An object that
         was deleted and made again unseen is DELETED, then ADDED. With ``on_replace`` a list is told as a whole to
-        that instead, and ``on_change`` gets only what the watch brings. What a callback raises is logged by its type
-        and does not stop the reflector. ``transform`` makes what is stored and handed out, to keep less; it must not
-        raise. ``silence_s`` is how long a stream may say nothing before it is replaced: API servers send a bookmark
-        about every minute, though not where nothing ever happens. With ``resync_s`` everything is listed again after
-        that time, plus up to as much jitter, which finds what a watch was never told; without, only after a gap.
+        that instead, with its version, and ``on_change`` gets only what the watch brings. What a callback raises is
+        logged by its type and does not stop the reflector. ``transform`` makes what is stored and handed out, to keep
+        less; it must not raise. ``silence_s`` is how long a stream may say nothing before it is replaced: API servers
+        send a bookmark about every minute, though not where nothing ever happens. With ``resync_s`` everything is
+        listed again after that time, plus up to as much jitter, which finds what a watch was never told; without, only
+        after a gap.
         """
         self._api = api
         self._resource = resource
@@ -158,7 +159,7 @@ class Reflector:
         before, self._store, self._version = self._store, fresh, version
         self._listed_at = self._clock()
         if self._on_replace is not None:
-            self._call(self._on_replace, [held.obj for held in fresh.values()])
+            self._call(self._on_replace, [held.obj for held in fresh.values()], version)
         elif self._on_change is not None:
             self._tell_differences(before, fresh)
         self._recovered()

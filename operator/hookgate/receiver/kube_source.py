@@ -41,7 +41,7 @@ class KubeSource:
     async def run(self, table: BindingTable) -> None:
         """See `hookgate.receiver.source.BindingSource`."""
 
-        def replace(secrets: list[Object]) -> None:
+        def replace(secrets: list[Object], _version: str) -> None:
             table.replace({secret["uid"]: secret["raw"] for secret in secrets})
 
         def change(kind: Change, secret: Object) -> None:
