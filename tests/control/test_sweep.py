@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from hookgate.control.cluster import Request
 from hookgate.control.objects import binding_secret
-from hookgate.control.sweep import orphans
+from hookgate.control.sweep import orphans, suspects
 from hookgate.control.values import Object, Step, Verb
 from hookgate.model.binding import Binding, encode
 from hookgate.model.endpoint import LABEL_UID
@@ -52,6 +53,13 @@ def test_of_the_gone_the_route_goes_first() -> None:
     """Nothing may lead to what is no longer served."""
     swept = orphans([binding("u"), binding("v")], [route("u"), route("v")], {"v"}, None)
     assert names(swept) == ["Ingress hookgate-u", "Secret u"]
+
+
+def test_whose_binding_is_about_to_go_is_told_first() -> None:
+    """So that the endpoint can be asked for; what is not ours to judge is not asked about."""
+    found = [binding("u"), binding("v"), binding("w", "team-b"), binding_secret("x", b"{}", BINDINGS)]
+    assert suspects(found, {"v"}, ["team-a"]) == {"u": Request("team-a", "push")}
+    assert set(suspects(found, {"v"}, None)) == {"u", "w"}
 
 
 def test_a_route_without_a_binding_is_swept_by_whoever_sees_the_whole_cluster() -> None:

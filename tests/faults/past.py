@@ -7,7 +7,7 @@ then tell what was missed. Writes always meet the present: that is how a server 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.cluster.rest import Rest
@@ -23,13 +23,13 @@ _PLACES = {
 
 
 class Past:
-    """What was so when this was made. ``single``: reads of one object are stale as well, not lists alone."""
+    """What was so when this was made, ``of`` some kinds. ``single``: reads of one object are stale, not lists alone."""
 
-    def __init__(self, admin: Rest, *, single: bool) -> None:
+    def __init__(self, admin: Rest, *, single: bool, of: Collection[str] = tuple(_PLACES)) -> None:
         self._single = single
         self._lists: dict[str, dict[str, Any]] = {}
-        for resource, path in _PLACES.items():
-            reply = admin.send("GET", path)
+        for resource in of:
+            reply = admin.send("GET", _PLACES[resource])
             if reply.ok:
                 self._lists[resource] = reply.body
         self.over = asyncio.Event()

@@ -1,4 +1,6 @@
-"""P4: an operator that starts at an API server whose lists lag behind takes nothing away and makes no second secret.
+"""P4: where the API server's lists lag behind, an operator takes nothing away and makes no second secret.
+
+It starts at such a server, or works already and looks at everything again.
 
 Single reads and writes meet the present, as with real servers, whose lists alone may come from a cache. Whether an
 operator believes in single reads that are stale as well is tried where a mistake could not be mended.
@@ -15,12 +17,13 @@ from tests.faults.crash import leave
 from tests.faults.past import Past
 from tests.faults.picture import difference
 from tests.faults.scenarios import ACTIVE, DELETE, REF, SCENARIOS, Step, make, patch, play
-from tests.faults.stand import Stand
+from tests.faults.stand import RESYNC, Stand
 from tests.faults.team import KIND, Team
 
 #: How long the past lasts, in seconds: enough for everything to be looked at.
 _LASTS_S = 2.0
-_QUICK = ("active, absent", "absent and back, nobody looking")
+_RESYNCED = "made meanwhile, at a resync"
+_QUICK = ("active, absent", "absent and back, nobody looking", _RESYNCED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ LAGS: Mapping[str, Lag] = {
 
 def lags(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every lag; first with lists alone, then with single reads from the past, too."""
+    if scope.wants(_RESYNCED, _QUICK):
+        yield Case("P4", _RESYNCED, _resynced(stand))
     for single in (False, True):
         for name, lag in LAGS.items():
             if not scope.wants(name, () if single else _QUICK) or (single and lag.unseen):
@@ -110,6 +115,31 @@ def _wrong(stand: Stand, lag: Lag, *, single: bool) -> str:
     if stand.recorder.keys[team.namespace] != keys:
         wrong += " another secret was made"
     leave(team)
+    return wrong
+
+
+def _resynced(stand: Stand) -> str:
+    """The lists of endpoints that a running operator reads again and again lack one that its watch has told of."""
+    stand.end_operator()
+    stand.run_operator(resync=RESYNC)
+    past = Past(stand.admin, single=False, of=("webhookendpoints",))
+    team = stand.team().created()
+    before, versions = team.picture(), _versions(team)
+    mark = stand.proxy.mark()
+    stand.proxy.past = past
+
+    def judged() -> bool:
+        # Once a second one is read, all is done that the first one was the reason for.
+        return sum(e.fate == "from the past" for e in stand.proxy.log[mark:]) > 1
+
+    stand.wait(judged, "old lists to be read")
+    stand.proxy.clear()
+    stand.quiet(team=team.namespace)
+    wrong = difference(before, team.picture())
+    if _versions(team) != versions:
+        wrong += " something was changed or taken away"
+    leave(team)
+    stand.end_operator()
     return wrong
 
 

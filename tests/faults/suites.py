@@ -30,7 +30,7 @@ PROPERTIES: Mapping[str, str] = {
     "P1": "a crash at any write converges, and makes and removes nothing twice",
     "P2": "secrets never change unless a rotation is asked for",
     "P3": "an event that is lost, late, double or cut off converges within a resync",
-    "P4": "a start at an API server whose lists lag behind takes nothing away and makes nothing twice",
+    "P4": "lists that lag behind, at a start or later, take nothing away and make nothing twice",
     "P5": "at rest nothing is written, however often everything is looked at",
     "P6": "over restarts nothing is written",
     "P7": "how an endpoint came to its spec does not matter (500 in memory, 20 on a server)",

@@ -13,7 +13,9 @@ from collections.abc import Collection, Sequence
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 
+from hookgate.control.cluster import Request
 from hookgate.control.lean import lean_endpoint
+from hookgate.control.objects import uid_of
 from hookgate.control.population import Population
 from hookgate.control.preflight import REFUSAL_PATIENCE, CannotRun, explain
 from hookgate.control.values import Object
@@ -72,13 +74,14 @@ class Endpoints:
     async def look(self) -> tuple[set[str], Collection[str] | None]:
         """List everything again and bring the population up to date.
 
-        Returns the uids of all endpoints, and the namespaces that this is true of; None for the whole cluster. Raises
-        ApiError, but leaves a namespace out whose endpoints may not be seen.
+        Returns the uids of all endpoints, and the namespaces that this is true of; None for the whole cluster. What a
+        list that is old does not know of yet, and the watch does, lives as well. Raises ApiError, but leaves a
+        namespace out whose endpoints may not be seen.
         """
         if not self._namespaces:
             found, version = await self._listed(None)
             self._population.replace(found, version=version)
-            return _uids(found), None
+            return _uids(found) | self._population.uids(), None
         living, listed = set[str](), list[str]()
         for namespace in self._namespaces:
             try:
@@ -90,7 +93,16 @@ class Endpoints:
             self._population.replace(found, namespace, version=version)
             living |= _uids(found)
             listed.append(namespace)
-        return living, listed
+        return living | self._population.uids(), listed
+
+    async def lives(self, request: Request, uid: str) -> bool:
+        """Look for one endpoint live, by its uid too; where that cannot be told it counts as living."""
+        try:
+            found = await self._api.get(WEBHOOKENDPOINTS, request.name, request.namespace)
+        except ApiError as error:
+            logger.warning("%s; what belongs to it is kept for now", error)
+            return True
+        return found is not None and uid_of(found) == uid
 
     async def _listed(self, namespace: str | None) -> tuple[list[Object], str]:
         """Return all endpoints there and their list's version; once more from the start if it takes too long."""
@@ -180,4 +192,4 @@ class Endpoints:
 
 
 def _uids(manifests: Collection[Object]) -> set[str]:
-    return {str(manifest["metadata"]["uid"]) for manifest in manifests}
+    return {uid_of(manifest) for manifest in manifests}

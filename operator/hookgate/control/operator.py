@@ -37,7 +37,7 @@ from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
 from hookgate.control.shared import SharedRoutes
-from hookgate.control.sweep import orphans
+from hookgate.control.sweep import orphans, suspects
 from hookgate.control.values import Object
 from hookgate.control.watch_calls import CallWatch
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
@@ -278,6 +278,8 @@ class _Operator:
         bindings, routes = tuple(mirrors.bindings), (*mirrors.ingresses, *(mirrors.http_routes or ()))
         living, namespaces = await self._endpoints.look()
         self._wake_all()
+        asked = suspects(bindings, living, namespaces)
+        living |= {uid for uid, request in asked.items() if await self._endpoints.lives(request, uid)}
         left = orphans(bindings, routes, living, namespaces)
         for step in left:
             await cluster.execute(step)

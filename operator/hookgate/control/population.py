@@ -35,6 +35,10 @@ class Population:
         """Return whose uid that is."""
         return self._by_uid.get(uid)
 
+    def uids(self) -> frozenset[str]:
+        """Return the uids of all endpoints."""
+        return frozenset(self._by_uid)
+
     def pressing(self, request: Request) -> bool:
         """Tell whether an endpoint that is in use is asked to be otherwise, such as to be used no more."""
         found = self._manifests.get(request)
