@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from types import MappingProxyType
 
 from hookgate.config.platform import ManagedReceivers, PlatformConfig
@@ -73,16 +74,19 @@ class Deployer:
     async def run(self) -> None:
         """Look again and again until cancelled; a failure is told once and tried again."""
         while True:
+            pause = INTERVAL
             try:
                 await self.once()
             except ApiError as error:
                 self._log(f"receivers: {error}; trying again")
-            await asyncio.sleep(INTERVAL)
+                pause = max(pause, error.retry_after or 0.0)
+            await asyncio.sleep(pause)
 
     async def once(self) -> int:
         """Bring the objects to what is wanted, tell how they are, and return how many writes that took.
 
-        What the API server refuses is told as a condition. Raises `ApiError` where not even that can be told.
+        What the API server refuses is told as a condition. Raises `ApiError` where not even that can be told, and where
+        the server asks for time.
         """
         receivers = self._config().receivers
         if not isinstance(receivers, ManagedReceivers):
@@ -109,8 +113,8 @@ class Deployer:
             try:
                 writes += await (self._keep(each, receivers) if each else self._part_with_autoscaler(receivers))
             except ApiError as error:
-                if not error.status:
-                    raise  # no answer at all is no refusal, and cannot be told either
+                if not error.status or error.status == HTTPStatus.TOO_MANY_REQUESTS or error.retry_after:
+                    raise  # no answer at all is no refusal; and neither can be told now
                 applied = installation.refused(error.reason or "Refused", f"{error}; trying again")
             except _Contested as error:
                 applied = installation.refused("FieldConflict", str(error))

@@ -60,8 +60,8 @@ class Endpoints:
                     explain(error, WEBHOOKENDPOINTS)
                 if not error.forbidden:
                     asked = loop.time()
-                    logger.warning("%s; trying again in %.0f s", error, pause)
-                await self._sleep(pause)
+                    logger.warning("%s; trying again", error)
+                await self._sleep(max(pause, error.retry_after or 0.0))
                 pause = min(_LONGEST_PAUSE, pause * 2)
         return False
 
@@ -174,10 +174,13 @@ class Endpoints:
             await self.visible()
             return
         while not self._stop.is_set():
-            with suppress(ApiError):
+            pause = FORBIDDEN_AGAIN
+            try:
                 if await self._may_list(namespace):
                     return
-            await self._sleep(FORBIDDEN_AGAIN)
+            except ApiError as error:
+                pause = max(pause, error.retry_after or 0.0)
+            await self._sleep(pause)
 
     def _seen(self, kind: str | None, manifest: Object) -> None:
         if kind == "DELETED":

@@ -32,7 +32,7 @@ from hookgate.control.jwks import KeySets
 from hookgate.control.metrics import Sources, render
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
-from hookgate.control.preflight import CannotRun, WrongInput, explain
+from hookgate.control.preflight import ASK_AGAIN, CannotRun, WrongInput, is_served
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
@@ -42,7 +42,7 @@ from hookgate.control.values import Object
 from hookgate.control.watch_calls import CallWatch
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
 from hookgate.kube.lease import Elector, LeadershipLost, Timing
-from hookgate.kube.resources import HTTPROUTES, Resource
+from hookgate.kube.resources import HTTPROUTES
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,6 @@ logger = logging.getLogger(__name__)
 PRIVATE_PORT = 8081
 #: How often all endpoints are listed and looked at again unless told otherwise, in seconds.
 RESYNC = 300.0
-#: How long after an answer that says nothing the API server is asked again, in seconds.
-ASK_AGAIN = 1.0
 #: How long an endpoint waits while what its namespace holds may not be read, in seconds.
 UNKNOWN_AGAIN = 5.0
 #: How often receivers are looked for while endpoints wait for one, in seconds.
@@ -133,7 +131,8 @@ class _Operator:
 
     async def _come_up(self) -> None:
         """Fill the caches, and work from then on."""
-        mirrors = make_mirrors(self._population, self._wake, gateway=await self._is_served(HTTPROUTES))
+        gateway = await is_served(self._api, HTTPROUTES, self._options.system_namespace)
+        mirrors = make_mirrors(self._population, self._wake, gateway=gateway)
         async with asyncio.TaskGroup() as group:
             caches = self._caches = Caches(
                 self._api,
@@ -217,19 +216,6 @@ class _Operator:
                 shared.run(),
             ):
                 group.create_task(part)
-
-    async def _is_served(self, resource: Resource) -> bool:
-        """Tell whether the cluster has a kind that it need not have. Raises `CannotRun` without rights on it."""
-        while True:
-            try:
-                await self._api.list(resource, self._options.system_namespace)
-            except ApiError as error:
-                if error.not_found:
-                    return False
-                explain(error, resource)
-                await asyncio.sleep(ASK_AGAIN)
-            else:
-                return True
 
     async def _watch_endpoints(self) -> None:
         await self._endpoints.watch()

@@ -1,12 +1,16 @@
-"""Why the operator cannot do its work, in one clear line that says what to do."""
+"""What the operator has to find in a cluster, and why it cannot do its work: one clear line that says what to do."""
 
 from __future__ import annotations
 
-from hookgate.kube.api import ApiError
+import asyncio
+
+from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import WEBHOOKENDPOINTS, Resource
 
 #: How long a refusal must last until it counts, in seconds: an API server that has just started refuses everybody.
 REFUSAL_PATIENCE = 5.0
+#: How long after an answer that says nothing the API server is asked again, in seconds.
+ASK_AGAIN = 1.0
 
 
 class CannotRun(Exception):  # noqa: N818 -- what it says
@@ -15,6 +19,20 @@ class CannotRun(Exception):  # noqa: N818 -- what it says
 
 class WrongInput(CannotRun):
     """Nor could it anywhere else: what it was given to read is missing or wrong."""
+
+
+async def is_served(api: Api, resource: Resource, namespace: str) -> bool:
+    """Tell whether the cluster has a kind that it need not have. Raises `CannotRun` without rights on it."""
+    while True:
+        try:
+            await api.list(resource, namespace)
+        except ApiError as error:
+            if error.not_found:
+                return False
+            explain(error, resource)
+            await asyncio.sleep(max(ASK_AGAIN, error.retry_after or 0.0))
+        else:
+            return True
 
 
 def explain(error: ApiError, resource: Resource) -> None:

@@ -56,7 +56,7 @@ class SharedRoutes:
                 pause = INTERVAL
             except ClusterError as error:
                 self._log(f"shared routes: {error}; trying again")
-                pause = AGAIN
+                pause = max(AGAIN, error.retry_after or 0.0)
             await asyncio.sleep(pause)
 
     async def once(self) -> int:
