@@ -1,11 +1,13 @@
 """`python -m tests.faults [PROPERTY ...]`: run the suites and print one table. With --quick, a small part of each.
 
-Exits with 1 if anything failed. With --markdown FILE the table is written there, too.
+Exits with 1 if anything failed, or if of a wanted property nothing was tried, as with an --only that is in no name.
+With --markdown FILE the table is written there, too.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import sys
 import tempfile
@@ -56,16 +58,25 @@ def main() -> int:
     minutes = f"{(time.monotonic() - began) / 60:.0f} minutes, {options.workers} suites at a time"
     print(minutes)
     if options.markdown:
-        command = " ".join(["python -m tests.faults", *options.properties, *(["--quick"] if options.quick else [])])
-        options.markdown.write_text(table.markdown(command, datetime.now(UTC), minutes), encoding="utf-8")
-    return 1 if table.failures else 0
+        options.markdown.write_text(table.markdown(_command(options), datetime.now(UTC), minutes), encoding="utf-8")
+    if table.untried:
+        print(f"hookgate faults: nothing was tried of {', '.join(table.untried)}", file=sys.stderr)
+    return 1 if table.failures or table.untried else 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command with all that decides what is tried."""
+    said = ["python", "-m", "tests.faults", *options.properties]
+    said += [flag for flag, given in (("--quick", options.quick), ("--first", options.first)) if given]
+    said += ["--only", options.only] if options.only else []
+    return shlex.join([*said, "--workers", str(options.workers)])
 
 
 def run(wanted: set[str], scope: Scope, folder: Path, workers: int, *, first: bool = False) -> Table:
     """Run the suites that have to do with the wanted properties, with ``first`` until a failure. Raises Unavailable."""
     for needed in (binaries.locate, binaries.gateway_crds):
         needed()  # once, before several processes would want it at the same time
-    table, underway = Table(), Counter[str]()
+    table, underway = Table(wanted), Counter[str]()
     with closing(spread(cut(wanted, scope), play, folder, workers)) as news:
         for told in news:
             if told is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from tests.faults.cases import Case
@@ -9,16 +10,21 @@ from tests.faults.suites import PROPERTIES
 
 
 class Table:
-    """Cases by property, in the order in which they came."""
+    """Cases by property, in the order in which they came. Those ``wanted`` have a row, also without any case."""
 
-    def __init__(self) -> None:
-        self._cases: dict[str, list[Case]] = {}
+    def __init__(self, wanted: Collection[str]) -> None:
+        self._cases: dict[str, list[Case]] = {name: [] for name in wanted}
         self._seconds: dict[str, float] = {}
 
     @property
     def failures(self) -> list[Case]:
         """The cases that went wrong."""
         return [case for cases in self._cases.values() for case in cases if case.wrong]
+
+    @property
+    def untried(self) -> list[str]:
+        """The wanted properties of which nothing was tried."""
+        return [name for name in PROPERTIES if name in self._cases and not self._cases[name]]
 
     def add(self, case: Case, seconds: float) -> None:
         """Take in a case and the time that it took."""
@@ -29,7 +35,7 @@ class Table:
         """Property, what it is, cases, failures, seconds."""
         order = [name for name in PROPERTIES if name in self._cases]
         return [
-            (name, PROPERTIES[name], len(found), sum(bool(c.wrong) for c in found), self._seconds[name])
+            (name, PROPERTIES[name], len(found), sum(bool(c.wrong) for c in found), self._seconds.get(name, 0.0))
             for name, found in ((name, self._cases[name]) for name in order)
         ]
 
