@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import binaries
 from tests.faults import __main__ as command
 from tests.faults.cases import Case
 from tests.faults.pieces import Piece
@@ -22,8 +23,8 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         yield from (Told(pieces[0], case, 1.0) for case in cases)
 
     monkeypatch.setattr(command, "spread", spread)
-    monkeypatch.setattr(command.binaries, "locate", lambda: None)
-    monkeypatch.setattr(command.binaries, "gateway_crds", lambda: None)
+    monkeypatch.setattr(binaries, "locate", lambda: None)
+    monkeypatch.setattr(binaries, "gateway_crds", lambda: None)
     return cases
 
 
