@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -193,6 +194,20 @@ def test_behind_a_proxy_it_is_the_senders_address_that_counts(
 ) -> None:
     endpoint = proxied.endpoint(allowed_networks=("192.0.2.0/24",))
     assert endpoint.call(X_Forwarded_For=forwarded).status == status
+
+
+def test_addresses_that_are_too_long_to_be_believed_are_not_kept(proxied: House) -> None:
+    """They come before anybody is authenticated, each another one, and may be as long as a head."""
+    endpoint = proxied.endpoint(allowed_networks=("192.0.2.0/24",))
+    endpoint.call(X_Forwarded_For=b"unknown")
+    tracemalloc.start()
+    try:
+        statuses = {endpoint.call(X_Forwarded_For=b"%030000d" % n).status for n in range(300)}
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert statuses == {403}
+    assert held < 300 * 30_000 / 2
 
 
 def test_an_address_that_is_allowed_proves_nothing(house: House) -> None:

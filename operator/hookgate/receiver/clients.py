@@ -54,7 +54,9 @@ class Clients:
         """
         if not self._asks or not self.trusts(peer):
             return self._known(peer, b"")
-        return self._known(peer, b",".join([value for name, value in headers if name == _FORWARDED_FOR]))
+        forwarded = b",".join([value for name, value in headers if name == _FORWARDED_FOR])
+        # Judged before it is looked up: what is remembered is remembered with what was sent.
+        return None if len(forwarded) > _LONGEST else self._known(peer, forwarded)
 
     def _trusts(self, peer: str) -> bool:
         """Tell whether the other end of a connection is a proxy that is believed."""
@@ -68,7 +70,7 @@ class Clients:
         return None if found is None else Client(found, str(found).encode())
 
     def _nearest(self, peer: Address | None, forwarded: bytes) -> Address | None:
-        if len(forwarded) > _LONGEST or peer is None:
+        if peer is None:
             return None
         told = forwarded.split(b",")[::-1] if forwarded else []
         if self._hops:
