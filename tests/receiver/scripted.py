@@ -56,11 +56,11 @@ class Scripted:
         self.target: Target
 
     @contextlib.asynccontextmanager
-    async def running(self, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
+    async def running(self, tls: ssl.SSLContext | None = None, *, host: str = "127.0.0.1") -> AsyncIterator[Scripted]:
         """Serve on an ephemeral port."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(self._serve, host, 0, ssl=tls)
         port = server.sockets[0].getsockname()[1]
-        self.target = parse_target(f"{'https' if tls else 'http'}://127.0.0.1:{port}/hook", 5000)
+        self.target = parse_target(f"{'https' if tls else 'http'}://{host}:{port}/hook", 5000)
         tasks = self._tasks = set[asyncio.Task[Any]]()
         try:
             yield self

@@ -98,11 +98,47 @@ def test_a_name_is_not_resolved_again_between_judging_and_connecting(run: Run, m
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "017700000001", "127.1", "localhost", "[::1]", "0"])
 def test_odd_spellings_of_this_host_lead_nowhere_in_a_pod(run: Run, host: str) -> None:
-    async def main() -> Delivery:
-        async with pooling(judge=Judge(loopback=False)) as pool:
-            return await post(pool, parse_target(f"http://{host}:1/", 5000))
+    async def main() -> tuple[Delivery, int]:
+        async with Scripted(serve_all).running() as target, pooling(judge=Judge(loopback=False)) as pool:
+            return await post(pool, parse_target(f"http://{host}:{target.target.port}/", 5000)), target.connections
 
-    assert run(main) in {Undelivered.DENIED, Undelivered.REFUSED}
+    assert run(main) == (Undelivered.DENIED, 0)
+
+
+def own_address() -> str:
+    """Return the address by which this machine reaches others. Nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        try:
+            opened.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        found: str = opened.getsockname()[0]
+        return found
+
+
+@pytest.mark.parametrize(("loopback", "expected"), [(False, (Undelivered.DENIED, [])), (True, (TAKEN, [b"{}"]))])
+def test_an_address_of_this_host_is_no_target_in_a_pod_though_somebody_listens_there(
+    run: Run, loopback: bool, expected: tuple[Delivery, list[bytes]]
+) -> None:
+    """As a receiver's own private port does: it trusts whoever reaches it."""
+    own = own_address()
+
+    async def main() -> tuple[Delivery, list[bytes]]:
+        async with (
+            Scripted(serve_all).running(host=own) as target,
+            pooling(judge=Judge(loopback=loopback)) as pool,
+        ):
+            delivery = await post(pool, target.target)
+            return delivery, [each.rpartition(b"\r\n")[2] for each in target.requests]
+
+    assert run(main) == expected
+
+
+@pytest.mark.parametrize(("own", "peer"), [("10.0.0.7", "10.0.0.7"), ("::ffff:10.0.0.7", "10.0.0.7")])
+def test_the_two_ends_of_a_connection_are_compared_in_every_spelling(own: str, peer: str) -> None:
+    assert not Judge(loopback=False).allows_between(own, peer)
+    assert not Judge(loopback=False).allows_between(peer, own)
+    assert Judge(loopback=False).allows_between(own, "10.0.0.8")
 
 
 def test_the_owner_is_told_that_the_address_is_denied_and_the_sender_is_not(edge: Edge) -> None:

@@ -185,6 +185,7 @@ def test_ordinary_addresses_may_be_dialled(address: str) -> None:
         "2002:a9fe:a9fe::1",
         "fe80::1",
         "fe80::1%eth0",
+        "fec0::1",
         "fd00:ec2::254",
         "fd20:ce::254",
         "fd00:c1::a9fe:a9fe",

@@ -2,8 +2,9 @@
 
 A target's name is the tenant's to choose, and what it resolves to is whoever's who runs that zone: a Service of type
 ExternalName reaches anything too. So the address is judged when it is dialled, after every resolution, and the judged
-address is the one that is connected to. What is left to network policy: the pods and nodes of the cluster itself, and
-where a Service's own address leads, which a tenant can choose with EndpointSlices made by hand.
+address is the one that is connected to. What this host's own addresses are beside loopback only a connection tells: it
+has the same one at both ends. What is left to network policy: the pods and nodes of the cluster itself, and where a
+Service's own address leads, which a tenant can choose with EndpointSlices made by hand.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from hookgate.model.networks import Networks
 def may_dial(address: str, *, loopback: bool) -> bool:
     """Tell whether a target may have this address (as `socket` prints it, zone included).
 
-    Never: metadata services, link-local, multicast and unspecified addresses, in IPv6 spellings of IPv4 too.
+    Never: metadata services; link-local, site-local, multicast and unspecified addresses; in any spelling of IPv4 too.
     ``loopback`` says whether this host itself is one, which is meant where no cluster is.
     """
     found = effective(address)
@@ -28,7 +29,9 @@ def may_dial(address: str, *, loopback: bool) -> bool:
         return loopback
     if found.is_link_local or found.is_multicast or found.is_unspecified:
         return False
-    if isinstance(found, IPv4Address) and (found.packed[0] == 0 or found.packed == b"\xff" * 4):
+    if isinstance(found, IPv6Address):
+        return not found.is_site_local and not is_metadata(found)
+    if found.packed[0] == 0 or found.packed == b"\xff" * 4:
         return False
     return not is_metadata(found)
 
@@ -56,3 +59,7 @@ class Judge:
         if found is None or found in self._denied or found in self._learnt:
             return False
         return may_dial(address, loopback=self._loopback)
+
+    def allows_between(self, own: str, peer: str) -> bool:
+        """Tell whether a connection with these two ends may be used: with one address at both it stays on this host."""
+        return self._loopback or effective(own) != effective(peer)

@@ -26,7 +26,7 @@ _NEXT_ADDRESS_SECONDS = 0.25
 
 
 class Denied(Exception):  # noqa: N818 -- what happened
-    """None of the addresses that a name has is one that targets may have."""
+    """None of the addresses that a name has is one that targets may have, or the one that answered is this host's."""
 
 
 class Dialer:
@@ -52,6 +52,8 @@ class Dialer:
             raise Denied
         opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=self._loop)
         try:
+            if not self._judge.allows_between(opened.getsockname()[0], opened.getpeername()[0]):
+                raise Denied
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             secure = _context(ca) if scheme == "https" else None
             connection = make(opened)
