@@ -96,7 +96,7 @@ async def _from_cluster(settings: ReceiverSettings, options: argparse.Namespace)
     except ClusterConfigError as error:
         raise Stop(Exit.USAGE, f"{error}, or take the bindings from a folder with --bindings") from None
     async with api:
-        # No call is taken before the API server was asked where it is: the first ones must not reach it either.
+        # No call is taken before the API server told where it is: the first ones must not reach it either.
         learning: list[asyncio.Task[None]] = []
         tried = asyncio.Event()
         try:
