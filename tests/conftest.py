@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from tests.compiled import pytest_sessionstart
 from tests.noskip import pytest_make_collect_report, pytest_runtest_makereport
 
-__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
+__all__ = [
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
+    "pytest_sessionstart",
+]

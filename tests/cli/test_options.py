@@ -12,7 +12,7 @@ import pytest
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.local import Address, LocalSettings, address, base_url, forwards, local_platform
 from hookgate.cli.main import main, parser
-from tests.standalone.rig import SOURCE
+from tests.compiled import SOURCE
 
 COMMANDS = (
     *("serve", "operator", "receiver", "get", "url", "secret", "providers", "activate", "deactivate", "deconfigure"),

@@ -13,7 +13,8 @@ import pytest
 
 from hookgate.cli.main import main
 from tests.cluster.processes import free_port
-from tests.standalone.rig import SOURCE, until
+from tests.compiled import SOURCE
+from tests.standalone.rig import until
 
 
 def test_a_receiver_serves_a_folder_of_bindings(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hookgate.cli.exits import Exit, Stop
 from hookgate.cli.main import parser
 from hookgate.cli.tls import tls_files
+from tests.compiled import environment
 from tests.kube.pki import Authority
 
 COMMANDS = (["receiver"], ["serve", "folder"])
@@ -63,4 +64,4 @@ def test_serve_listens_over_tls_and_tells_urls_that_begin_with_https(tmp_path: P
 
 
 def _environment() -> dict[str, str]:
-    return {"PYTHONPATH": ":".join(path for path in sys.path if path), "PYTHONUNBUFFERED": "1"}
+    return {**environment(), "PYTHONUNBUFFERED": "1"}

@@ -17,7 +17,8 @@ from hookgate.cli.main import main
 from hookgate.config.load import parse_config
 from hookgate.control.manifests import read_manifests
 from hookgate.scheme.presets import Presets
-from tests.standalone.rig import SOURCE, Serve, target, until
+from tests.compiled import SOURCE
+from tests.standalone.rig import Serve, target, until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PLATFORM = EXAMPLES / "platform" / "hookgate.yaml"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
-import re
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hookgate.receiver import calls
+from tests.compiled import SOURCE, VARIABLE, environment, hot_files, interpreted
 from tests.house.source import ROOT
 
-MODULES = [ROOT / "operator" / name for name in re.findall(r"hookgate/\S+\.py", (ROOT / ".ci" / "compile").read_text())]
+MODULES = [ROOT / "operator" / name for name in hot_files()]
 
 
 def names_of_two_types(tree: ast.AST) -> list[str]:
@@ -47,3 +51,29 @@ def test_the_rule_sees_what_it_is_for() -> None:
     code = "def f():\n try: g()\n except A as e: h(e)\n try: g()\n except B as e: h(e)\n"
     assert names_of_two_types(ast.parse(code)) == ["f: e"]
     assert names_of_two_types(ast.parse(code.replace("B as e", "A as e"))) == []
+
+
+def test_a_run_on_what_is_compiled_is_refused_on_the_sources(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", __file__, "-o", "pythonpath=operator ."],
+        cwd=ROOT,
+        env={**os.environ, VARIABLE: "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, "not compiled: hookgate.receiver.answers" in run.stderr) == (4, True)
+
+
+def test_a_module_that_is_not_compiled_is_noticed() -> None:
+    assert interpreted(["hookgate/receiver/process.py"]) == ["hookgate.receiver.process"]
+
+
+@pytest.mark.parametrize("variables", [environment(), {"PYTHONPATH": str(SOURCE)}], ids=["receiver", "serve"])
+def test_processes_that_tests_start_import_what_the_tests_import(variables: dict[str, str]) -> None:
+    """Else a run on what is compiled would try sources in every process of its own."""
+    code = "from hookgate.receiver import calls; print(calls.__file__)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == calls.__file__

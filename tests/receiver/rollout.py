@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hookgate.model.binding import encode
 from hookgate.receiver.settings import Edge
+from tests.compiled import environment
 from tests.receiver.rig import OK, make_binding, request, signature
 
 _ROOT = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ class Receiver:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.receiver.serving", str(folder), edge, str(drain_delay)),
             cwd=_ROOT,
-            env={"PYTHONPATH": ":".join(path for path in sys.path if path), "PATH": os.environ["PATH"]},
+            env={**environment(), "PATH": os.environ["PATH"]},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
         )

@@ -22,8 +22,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from hookgate.cli.main import main
+from tests.compiled import SOURCE
 
-SOURCE = Path(__file__).parents[2] / "operator"
 PATIENCE = 60.0
 _T = TypeVar("_T")
 
