@@ -9,7 +9,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from hookgate.model.binding import Key
 from hookgate.model.sensitive import Sensitive
 from hookgate.receiver import dialer
+from hookgate.receiver.names import Names
 from tests.kube.pki import Authority
 from tests.receiver.rig import SECRET, TOKEN, Answer, Endpoint, House
 from tests.scheme.kit import scheme
@@ -69,15 +70,15 @@ def sns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sns]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*map(str, authority.issue(HOST)))
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    really = dialer.Dialer._resolve
+    really = Names.addresses
 
-    async def resolve(self: dialer.Dialer, key: tuple[str, int]) -> Sequence[Any]:
-        if not key[0].startswith("sns."):
-            return await really(self, key)
-        found.names.append(f"{key[0]}:{key[1]}")
+    async def addresses(self: Names, host: str, port: int) -> list[Any]:
+        if not host.startswith("sns."):
+            return await really(self, host, port)
+        found.names.append(f"{host}:{port}")
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", server.server_address)]
 
-    monkeypatch.setattr(dialer.Dialer, "_resolve", resolve)
+    monkeypatch.setattr(Names, "addresses", addresses)
     trusting = ssl.create_default_context(cafile=str(authority.ca_file))
     monkeypatch.setattr(dialer, "_context", lambda _ca: trusting)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)

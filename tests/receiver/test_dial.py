@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from hookgate.receiver.dial import Judge
-from hookgate.receiver.dialer import Dialer
 from hookgate.receiver.forward import parse_target
+from hookgate.receiver.names import Names
 from hookgate.receiver.respond import Delivery, Undelivered
 from hookgate.receiver.settings import Edge
 from tests.receiver.rig import House, settings
@@ -46,14 +46,14 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]
     """Have names resolve to these answers, one after the other, the last one for ever; return the names asked for."""
     asked: list[str] = []
 
-    async def resolve(self: Dialer, key: tuple[str, int]) -> Any:
-        asked.append(key[0])
+    async def resolve(self: Names, host: str) -> Any:
+        asked.append(host)
         addresses = answers[min(len(asked), len(answers)) - 1]
         families = {False: socket.AF_INET, True: socket.AF_INET6}
         kind, tcp = socket.SOCK_STREAM, socket.IPPROTO_TCP
-        return [(families[":" in each], kind, tcp, "", (each, key[1])) for each in addresses]
+        return [(families[":" in each], kind, tcp, "", (each, 0)) for each in addresses]
 
-    monkeypatch.setattr(Dialer, "_resolve", resolve)
+    monkeypatch.setattr(Names, "_resolve", resolve)
     return asked
 
 

@@ -207,7 +207,7 @@ def test_one_name_that_many_ask_for_is_resolved_once(run: Run, monkeypatch: pyte
 
         async with Scripted(serve_all).running() as target, pooling() as pool:
             if isinstance(loop, uvloop.Loop):
-                monkeypatch.setattr(pool._dialer, "_loop", _Wrapped(loop, getaddrinfo))
+                monkeypatch.setattr(pool._dialer._names, "_loop", _Wrapped(loop, getaddrinfo))
             else:
                 monkeypatch.setattr(socket, "getaddrinfo", counting)
             named = replace(target.target, host="localhost")

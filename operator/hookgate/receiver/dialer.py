@@ -1,4 +1,4 @@
-"""New connections to targets: names become addresses, addresses are judged, certificates are verified.
+"""New connections to targets: names' addresses are judged, the judged ones connected to, certificates verified.
 
 It may not know what is said on a connection. There is one path for http and https.
 """
@@ -8,19 +8,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, cast
+from typing import cast
 
 from aiohappyeyeballs import start_connection
 
 from hookgate.receiver.dial import Judge
+from hookgate.receiver.names import Names
 from hookgate.receiver.upstream import Connection
 
-_Found = tuple[int, int, int, str, Any]
-
-_REMEMBER_SECONDS = 10.0
-_REMEMBER_NAMES = 4_096
 #: How long one address is tried alone before the next is tried beside it (RFC 8305, 5).
 _NEXT_ADDRESS_SECONDS = 0.25
 
@@ -34,9 +31,7 @@ class Dialer:
 
     def __init__(self, judge: Judge) -> None:
         """Connect to addresses that ``judge`` allows."""
-        self._loop, self._judge = asyncio.get_running_loop(), judge
-        self._known: dict[tuple[str, int], tuple[float, Sequence[_Found]]] = {}
-        self._asking: dict[tuple[str, int], asyncio.Task[Sequence[_Found]]] = {}
+        self._loop, self._judge, self._names = asyncio.get_running_loop(), judge, Names()
 
     async def dial(
         self, scheme: str, host: str, port: int, ca: str | None, make: Callable[[socket.socket], Connection]
@@ -47,7 +42,7 @@ class Dialer:
         (refused, unresolvable), `Denied`, ssl.SSLError (unverifiable) and ValueError for a host that cannot be one.
         """
         # What is judged here is connected to as it is: there is no second resolution that could say something else.
-        found = [each for each in await self._addresses(host, port) if self._judge.allows(each[4][0])]
+        found = [each for each in await self._names.addresses(host, port) if self._judge.allows(each[4][0])]
         if not found:
             raise Denied
         opened = await start_connection(found, happy_eyeballs_delay=_NEXT_ADDRESS_SECONDS, loop=self._loop)
@@ -65,25 +60,6 @@ class Dialer:
             opened.close()
             raise
         return connection
-
-    async def _addresses(self, host: str, port: int) -> Sequence[_Found]:
-        """Resolve a name, once for all who ask at the same time, and remember it for a short while."""
-        key = (host, port)
-        found = self._known.get(key)
-        if found is not None and found[0] > self._loop.time():
-            return found[1]
-        asking = self._asking.get(key)
-        if asking is None:
-            asking = self._asking[key] = asyncio.create_task(self._resolve(key))
-            asking.add_done_callback(lambda _: self._asking.pop(key))
-        return await asyncio.shield(asking)
-
-    async def _resolve(self, key: tuple[str, int]) -> Sequence[_Found]:
-        found = await self._loop.getaddrinfo(*key, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-        if len(self._known) >= _REMEMBER_NAMES:
-            self._known.clear()
-        self._known[key] = (self._loop.time() + _REMEMBER_SECONDS, found)
-        return found
 
 
 @lru_cache(maxsize=256)
