@@ -1,7 +1,8 @@
 """P16: of several operators one writes; one that was stopped beyond its lease writes nothing when it goes on.
 
 It is stopped while it waits for answers to several of its writes, each in the middle of what it does for an endpoint.
-When it goes on these answers are there, and whether it writes what comes next depends on its lease alone.
+When it goes on these answers are there, and whether it writes what comes next depends on its lease alone. Each process
+has a name of its own and may lead once: who was followed by another must never be seen to write again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count, pairwise
+from itertools import count
 
 from tests.faults.asked import Asked, Entry
 from tests.faults.cases import Case, Scope
@@ -23,11 +24,42 @@ from tests.faults.team import Team
 
 #: So short that a test need not wait for a quarter of a minute, and so long that a busy machine rarely loses it.
 LEASE = {"lease_s": 6.0, "renew_deadline_s": 4.5, "retry_s": 0.5}
-_CLIENTS = ("rival-a", "rival-b", "rival-c")
 #: So many endpoints are changed all the time, and the leader is stopped when it is about to write for so many of them.
 _ENDPOINTS, _HALFWAY = 12, 6
 #: What the proxy notes of a request whose answer it keeps back.
 _HELD = "held"
+
+
+class Rivals:
+    """The operators that run, by the names under which the proxy knows them."""
+
+    def __init__(self, stand: Stand, number: int) -> None:
+        self._stand, self._names = stand, (f"rival-{each}" for each in count(1))
+        self.operators: dict[str, Operator] = {}
+        for _ in range(number):
+            self._start()
+
+    def replace(self, client: str) -> None:
+        """Start another one instead of one that has ended."""
+        del self.operators[client]
+        self._start()
+
+    def revive(self) -> None:
+        """Replace whoever has lost its lease by itself, as it may on a busy machine, and has ended as it has to."""
+        for client in [client for client, operator in self.operators.items() if operator.code is not None]:
+            self.replace(client)
+
+    def end(self) -> None:
+        """End all, one after the other."""
+        for client, operator in self.operators.items():
+            operator.signal(signal.SIGTERM)
+            self._stand.operators.wait_ended(operator)
+            self._stand.proxy.dead.add(client)
+
+    def _start(self) -> None:
+        client = next(self._names)
+        self.operators[client] = self._stand.start_operator(lease=LEASE, client=client)
+        self._stand.operator = None
 
 
 def rivals(stand: Stand, scope: Scope) -> Iterator[Case]:
@@ -35,30 +67,23 @@ def rivals(stand: Stand, scope: Scope) -> Iterator[Case]:
     stand.end_operator()
     stand.admin.delete("Lease", "hookgate-system", "hookgate-operator")
     mark = stand.proxy.mark()
-    running = {
-        client: stand.start_operator(lease=LEASE, client=client) for client in _CLIENTS[: 2 if scope.quick else 3]
-    }
-    stand.operator = None
+    running = Rivals(stand, 2 if scope.quick else 3)
     team = stand.team()
     with _work(team):
         for number in range(2 if scope.quick else 8):
             how = "stopped for longer than its lease, then continued" if number % 2 == 0 else "killed"
             yield from _round(stand, running, team, f"round {number + 1}: {how}", stop=number % 2 == 0)
-    for client, operator in running.items():
-        operator.signal(signal.SIGTERM)
-        stand.operators.wait_ended(operator)
-        stand.proxy.dead.add(client)
-    # What was held had been done long before its answer came.
-    writes = [e for e in stand.proxy.writes(mark) if e.asked.client in _CLIENTS and e.fate != _HELD]
+    running.end()
+    writes = [e for e in stand.proxy.writes(mark) if e.asked.client.startswith("rival-")]
     yield Case("P16", f"never two writers at a time, in {len(writes)} writes", two_at_a_time(writes))
     stand.proxy.dead.clear()
 
 
-def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *, stop: bool) -> Iterator[Case]:
+def _round(stand: Stand, running: Rivals, team: Team, name: str, *, stop: bool) -> Iterator[Case]:
     """Take the leader away and see another take over, and the old one do nothing more. How soon is told, not judged."""
     hold = Hold()
     leader = _halfway(stand, running, team, hold) if stop else _leading(stand, running)
-    old = running[leader]
+    old = running.operators[leader]
     began = time.monotonic()
     old.signal(signal.SIGSTOP if stop else signal.SIGKILL)
     try:
@@ -81,31 +106,31 @@ def _round(stand: Stand, running: dict[str, Operator], team: Team, name: str, *,
     if stop and code == 0:
         wrong += " ended as if nothing had happened"
     yield Case("P16", f"{name}; another writes after {took:.1f} s", wrong)
-    running[leader] = stand.start_operator(lease=LEASE, client=leader)
-    stand.operator = None
+    running.replace(leader)
 
 
-def _leading(stand: Stand, running: dict[str, Operator]) -> str:
+def _leading(stand: Stand, running: Rivals) -> str:
     """Who leads, by what is written from now on: the last write of all may be one that was found to be wrong."""
     mark = stand.proxy.mark()
 
     def found() -> str:
-        _revive(stand, running)
-        return _writer(stand, mark)
+        running.revive()
+        writer = _writer(stand, mark)
+        return writer if writer in running.operators else ""
 
     stand.wait(found, "a leader to write")
     return found()
 
 
-def _halfway(stand: Stand, running: dict[str, Operator], team: Team, hold: Hold) -> str:
+def _halfway(stand: Stand, running: Rivals, team: Team, hold: Hold) -> str:
     """Keep the answers back that a leader gets to its writes of connection Secrets; return who lacks several.
 
     The status is what it would write next, if not another Secret, and nothing else stands in its way.
     """
 
     def in_the_middle() -> str:
-        _revive(stand, running)
-        lacking = Counter(entry.asked.client for entry in _held(stand))
+        running.revive()
+        lacking = Counter(e.asked.client for e in _held(stand) if e.asked.client in running.operators)
         return next((client for client, number in lacking.items() if number >= _HALFWAY), "")
 
     def keep(client: str) -> None:
@@ -119,14 +144,6 @@ def _halfway(stand: Stand, running: dict[str, Operator], team: Team, hold: Hold)
     leader = in_the_middle()
     keep(leader)
     return leader
-
-
-def _revive(stand: Stand, running: dict[str, Operator]) -> None:
-    """Start again whoever has lost its lease by itself, as it may on a busy machine, and has ended as it has to."""
-    for client, operator in running.items():
-        if operator.code is not None:
-            running[client] = stand.start_operator(lease=LEASE, client=client)
-            stand.operator = None
 
 
 def _all_done(stand: Stand, client: str, mark: int) -> bool:
@@ -163,8 +180,16 @@ def _writer(stand: Stand, mark: int) -> str:
 
 
 def two_at_a_time(writes: list[Entry]) -> str:
-    """Tell where somebody wrote again after another one had: each reign is one stretch of the log."""
-    for one, other in pairwise(writes):
-        if one.asked.client != other.asked.client and other.began < one.ended and 200 <= other.status < 300:
-            return f"{other.asked.client} wrote while {one.asked.client} did: {other.asked}"
+    """Tell where somebody wrote again after another one had: the reign of each is one stretch of time.
+
+    What counts is when a write was asked for: one that is on its way when a lease ends may still arrive.
+    """
+    former, leader = set[str](), ""
+    for entry in sorted((e for e in writes if 200 <= e.status < 300), key=lambda e: e.began):
+        client = entry.asked.client
+        if client in former:
+            return f"{client} wrote after {leader} had: {entry.asked}"
+        if client != leader:
+            former.add(leader)
+            leader = client
     return ""
