@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-#: The name of the case that tells of a suite that broke off. It found nothing: whatever it wanted to try was not tried.
+#: The name of the case that tells of a suite that broke off or did no harm. It found nothing: nothing was tried.
 BROKEN = "the suite itself"
 
 
@@ -16,6 +16,12 @@ class Case:
     property: str
     name: str
     wrong: str = ""
+
+
+def harmless(property_: str, fired: Collection[int]) -> Iterator[Case]:
+    """A failure, if so many harms were to be done and none came about: then nothing was tried, whatever was counted."""
+    if fired and not any(fired):
+        yield Case(property_, BROKEN, f"none of {len(fired)} harms came about")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """P1 and P2: the operator is killed at every write of every story, in three ways, and started again.
 
 The end has to be that of an undisturbed run, made by as many creations and deletions; and no secret may ever have been
-made that the story does not ask for.
+made that the story does not ask for. A run may take one write less than the one before: where nobody was killed at the
+last of them, there is no case.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.faults.asked import Entry
-from tests.faults.cases import Case, Scope
+from tests.faults.cases import Case, Scope, harmless
 from tests.faults.picture import difference
 from tests.faults.rules import Kill, Moment, Rule
 from tests.faults.scenarios import SCENARIOS, Scenario, play
@@ -30,10 +31,12 @@ class Run:
     made: Counter[str]
     keys: int
     told: int
+    killed: int
 
 
 def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every write, every moment."""
+    killed: list[int] = []
     for name in scope.chosen(SCENARIOS, _QUICK):
         scenario = SCENARIOS[name]
         first, reference = run(stand, scenario), run(stand, scenario)
@@ -41,23 +44,27 @@ def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
         for number in range(1, max(first.writes, reference.writes) + 1):
             for moment in Moment:
                 what = f"{name}, write {number}, {moment.value}"
-                yield from crash(stand, what, scenario, reference, (number, moment))
+                try:
+                    now = run(stand, scenario, number, moment)
+                except AssertionError as error:
+                    yield Case("P1", what, str(error))
+                    stand.clean()
+                    continue
+                killed.append(now.killed)
+                yield from judged(what, reference, now)
+    yield from harmless("P1", killed)
 
 
-def crash(stand: Stand, name: str, scenario: Scenario, reference: Run, at: tuple[int, Moment]) -> Iterator[Case]:
-    """One crash."""
-    try:
-        now = run(stand, scenario, *at)
-    except AssertionError as error:
-        yield Case("P1", name, str(error))
-        stand.clean()
-        return
+def judged(name: str, reference: Run, now: Run) -> Iterator[Case]:
+    """What came of one run, if anybody was killed in it or anything is wrong."""
     wrong = difference(reference.picture, now.picture)
     if now.made != reference.made:
         wrong += f" made {dict(now.made)}, not {dict(reference.made)}"
-    yield Case("P1", name, wrong)
     more = f"{now.keys} secrets and {now.told} told, not {reference.keys} and {reference.told}"
-    yield Case("P2", name, more if (now.keys, now.told) != (reference.keys, reference.told) else "")
+    more = more if (now.keys, now.told) != (reference.keys, reference.told) else ""
+    if now.killed or wrong or more:
+        yield Case("P1", name, wrong)
+        yield Case("P2", name, more)
 
 
 def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Moment.BEFORE) -> Run:
@@ -66,9 +73,9 @@ def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Mome
     stand.run_operator()
     play(team, scenario.before)
     mark = stand.proxy.mark()
-    if number:
-        kill = Kill(moment=moment, kill=stand.kill_operator)
-        stand.proxy.rules = [Rule(action=kill, nth=number, team=team.namespace, writes=True)]
+    kill = Kill(moment=moment, kill=stand.kill_operator)
+    rule = Rule(action=kill, nth=number, team=team.namespace, writes=True)  # no request is the one of number 0
+    stand.proxy.rules = [rule]
     stand.supervised = True
     play(team, scenario.steps)
     stand.supervised = False
@@ -81,6 +88,7 @@ def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Mome
         made=made(entries),
         keys=len(stand.recorder.keys[team.namespace]),
         told=len(stand.recorder.told[team.namespace]),
+        killed=rule.fired,
     )
     leave(team)
     return found
