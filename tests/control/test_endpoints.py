@@ -24,18 +24,19 @@ def endpoint(uid: str = "u", version: int = 10) -> dict[str, Any]:
 
 
 class Server:
-    """An API server's part: lists of one version, and one endpoint, or an error."""
+    """An API server's part: lists of one version, and what is found one by one."""
 
-    def __init__(self, listed: list[Object], version: str, *, found: Object | ApiError | None = None) -> None:
-        self._listed, self._version, self._found = listed, version, found
+    def __init__(self, listed: list[Object], version: str, *found: Object | ApiError | None) -> None:
+        self._listed, self._version, self._found = listed, version, list(found)
 
     async def pages(self, *_: object) -> AsyncGenerator[tuple[list[Object], str], None]:
         yield self._listed, self._version
 
     async def get(self, *_: object) -> Object | None:
-        if isinstance(self._found, ApiError):
-            raise self._found
-        return self._found
+        found = self._found.pop(0)
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
 
 def endpoints(server: Server, known: Object, namespaces: tuple[str, ...] = ()) -> Endpoints:
@@ -58,18 +59,24 @@ def test_an_endpoint_that_a_younger_list_lacks_does_not_live() -> None:
     assert living == set()
 
 
+NO_ANSWER = ApiError("get WebhookEndpoint", status=503, reason="ServiceUnavailable")
+FORBIDDEN = ApiError("get WebhookEndpoint", status=403, reason="Forbidden")
+
+
 @pytest.mark.parametrize(
-    ("found", "lives"),
+    ("found", "alive"),
     [
-        (endpoint(), True),
-        (endpoint(uid="v"), False),
-        (None, False),
-        (ApiError("get WebhookEndpoint", status=503, reason="ServiceUnavailable"), True),
-        (ApiError("get WebhookEndpoint", status=403, reason="Forbidden"), True),
+        ((endpoint("u"), endpoint("v")), {"u", "v"}),
+        ((endpoint("w"), None), set()),
+        ((FORBIDDEN, None), {"u"}),
+        ((None, NO_ANSWER), {"v"}),
+        ((NO_ANSWER,), {"u", "v"}),
     ],
-    ids=["there", "made anew", "gone", "no answer", "not permitted"],
+    ids=["there", "made anew, and gone", "not permitted", "gone, and no answer", "no answer, and not asked again"],
 )
-def test_before_a_binding_goes_its_endpoint_is_asked_for(found: Object | ApiError | None, lives: bool) -> None:
-    """Nothing is taken away on a guess."""
-    server = Server([], "15", found=found)
-    assert asyncio.run(endpoints(server, endpoint()).lives(PUSH, "u")) is lives
+def test_before_a_binding_goes_its_endpoint_is_asked_for(
+    found: tuple[Object | ApiError | None, ...], alive: set[str]
+) -> None:
+    """Nothing is taken away on a guess, and a server that has no time is left alone."""
+    asked = {"u": PUSH, "v": PUSH}
+    assert asyncio.run(endpoints(Server([], "15", *found), endpoint()).alive(asked)) == alive

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from http import HTTPStatus
 
@@ -95,14 +95,20 @@ class Endpoints:
             listed.append(namespace)
         return living | self._population.uids(), listed
 
-    async def lives(self, request: Request, uid: str) -> bool:
-        """Look for one endpoint live, by its uid too; where that cannot be told it counts as living."""
-        try:
-            found = await self._api.get(WEBHOOKENDPOINTS, request.name, request.namespace)
-        except ApiError as error:
-            logger.warning("%s; what belongs to it is kept for now", error)
-            return True
-        return found is not None and uid_of(found) == uid
+    async def alive(self, asked: Mapping[str, Request]) -> set[str]:
+        """Look for endpoints live, by name and uid; return the uids of all that are not known for sure to be gone."""
+        alive = set(asked)
+        for uid, request in asked.items():
+            try:
+                found = await self._api.get(WEBHOOKENDPOINTS, request.name, request.namespace)
+            except ApiError as error:
+                logger.warning("%s; what belongs to it is kept for now", error)
+                if error.transient:
+                    break  # whoever is asked for time asks nothing more
+            else:
+                if found is None or uid_of(found) != uid:
+                    alive.discard(uid)
+        return alive
 
     async def _listed(self, namespace: str | None) -> tuple[list[Object], str]:
         """Return all endpoints there and their list's version; once more from the start if it takes too long."""

@@ -264,8 +264,7 @@ class _Operator:
         bindings, routes = tuple(mirrors.bindings), (*mirrors.ingresses, *(mirrors.http_routes or ()))
         living, namespaces = await self._endpoints.look()
         self._wake_all()
-        asked = suspects(bindings, living, namespaces)
-        living |= {uid for uid, request in asked.items() if await self._endpoints.lives(request, uid)}
+        living |= await self._endpoints.alive(suspects(bindings, living, namespaces))
         left = orphans(bindings, routes, living, namespaces)
         for step in left:
             await cluster.execute(step)
