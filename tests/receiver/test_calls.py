@@ -170,10 +170,10 @@ def test_calls_to_no_endpoint_are_counted_without_their_path(house: House) -> No
 
 
 def test_what_is_turned_away_is_counted_by_its_limit(edge: Edge) -> None:
-    tight = settings(edge=edge, max_in_flight_per_endpoint=0, bounds=bounds(head_bytes=500))
+    tight = settings(edge=edge, max_in_flight_per_endpoint=0, bounds=bounds(head_bytes=1000))
     with House(tight).running() as house:
         assert house.endpoint().call().status == 503
-        house.post("/" + "x" * 1000, b"")
+        house.post("/" + "x" * 2000, b"")
         told = {limit: value(house, "rejected_total", limit=limit) for limit in ("calls-per-endpoint", "head-bytes")}
         assert told == {"calls-per-endpoint": 1.0, "head-bytes": 1.0}
 

@@ -148,3 +148,73 @@ def test_two_hundred_uploads_at_once_that_are_far_too_large_leave_memory_bounded
         with process.connect() as connection:
             connection.sendall(request(path, BODY))
             assert read_answer(connection).status == 401
+
+
+#: How many connections one address may have.
+_MANY = 2_000
+#: What these connections cost by themselves, and what they may hold: together, or (uvicorn) each by itself.
+_MOST_OF_HEADS_MIB = {Edge.LEAN: 64.0, Edge.UVICORN: 128.0}
+#: What somebody sends and leaves at that.
+UNFINISHED = {
+    "many short headers": (b"POST /x HTTP/1.1\r\n" + b"".join(b"h%03d:%04d\r\n" % (i, i) for i in range(1000)),),
+    "all headers there may be": (b"POST /x HTTP/1.1\r\n" + b"".join(b"h%03d:%075d\r\n" % (i, i) for i in range(130)),),
+    "a long header": (b"POST /x HTTP/1.1\r\nh: " + b"a" * 32_000,),
+    "a longer one": (b"POST /x HTTP/1.1\r\nh: " + b"a" * 64_000,),
+    "a long one in two pieces": (b"POST /x HTTP/1.1\r\nh: " + b"a" * 16_000, b"a" * 16_000),
+}
+#: What is answered and leaves an idle connection, or one that is not read any more.
+OTHERS = {
+    "a whole head": (
+        b"GET /x HTTP/1.1\r\nHost: x\r\n" + b"".join(b"h%03d:%04d\r\n" % (i, i) for i in range(180)) + b"\r\n",
+    ),
+    "a long target": (b"GET /" + b"x" * 32_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",),
+    "a header behind another call": (b"GET /x HTTP/1.1\r\nHost: x\r\n\r\nPOST /x HTTP/1.1\r\nh: " + b"a" * 60_000,),
+    "a trailer": (b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nh: " + b"a" * 60_000,),
+}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "pieces"),
+    [
+        *(pytest.param(edge, pieces, id=f"{edge}-{name}") for name, pieces in UNFINISHED.items() for edge in Edge),
+        *(pytest.param(Edge.LEAN, pieces, id=f"{Edge.LEAN}-{name}") for name, pieces in OTHERS.items()),
+    ],
+)
+def test_thousands_of_heads_from_one_address_leave_memory_bounded(
+    tmp_path: Path, chosen: Edge, pieces: tuple[bytes, ...]
+) -> None:
+    with started(tmp_path, chosen) as process, contextlib.ExitStack() as stack:
+        until(lambda: process.ready() == 200)
+        before = peak_mib(process.popen.pid)
+        connections = [stack.enter_context(process.connect()) for _ in range(_MANY)]
+        for piece in pieces:
+            for connection in connections:
+                with contextlib.suppress(ConnectionError):
+                    connection.sendall(piece)
+        with process.connect() as another:
+            another.sendall(request("/h/nobody", BODY))
+            assert read_answer(another).status == 404
+        assert peak_mib(process.popen.pid) - before < _MOST_OF_HEADS_MIB[chosen]
+
+
+def test_senders_that_do_not_wait_for_their_answers_leave_memory_bounded(tmp_path: Path) -> None:
+    """The lean edge's word. Their first call's target never answers, so all that follows has to wait."""
+    raw = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"a%d:b%d\r\n" % (i, i) for i in range(30)) + b"\r\n"
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as target:
+        binding = make_binding(1, f"http://127.0.0.1:{target.getsockname()[1]}/", timeout_ms=60_000)
+        (tmp_path / "uid-1.json").write_bytes(encode(binding))
+        with started(tmp_path, Edge.LEAN) as process, contextlib.ExitStack() as stack:
+            until(lambda: process.ready() == 200)
+            before = peak_mib(process.popen.pid)
+            connections = [stack.enter_context(process.connect()) for _ in range(200)]
+            for connection in connections:
+                connection.sendall(request(f"/h/{binding.segment}", BODY, SIGNED))
+                connection.setblocking(False)
+            for _ in range(5):
+                for connection in connections:
+                    with contextlib.suppress(OSError):
+                        connection.send(raw * 800)
+            with process.connect() as another:
+                another.sendall(request("/h/nobody", BODY))
+                assert read_answer(another).status == 404
+            assert peak_mib(process.popen.pid) - before < _MOST_OF_HEADS_MIB[Edge.LEAN]

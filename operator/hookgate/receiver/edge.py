@@ -26,8 +26,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 #: As a number, since looking for bytes in bytes raises an error first, which costs ten times.
 _HASH = 0x23
-#: What each header costs beside its bytes, so that a bound on bytes bounds their number too (as HTTP/2 counts them).
-HEADER_OVERHEAD = 32
+#: What each header costs beside its bytes, as two objects in a pair: a bound on bytes bounds their number and memory.
+HEADER_OVERHEAD = 160
 #: How many bytes a chunked body may take on the wire for each that it holds; chunks of one byte take six.
 FRAMING = 8
 #: What the parser leaves at the end of a header's value and is no part of it (RFC 9110, 5.5).
@@ -38,10 +38,15 @@ _READ_AT_ONCE = 262_144
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """``head_seconds`` is the time for a request's head, and for the rest of a body that nobody waits for."""
+    """``head_seconds`` is the time for a request's head, and for the rest of a body that nobody waits for.
+
+    ``waiting_bytes`` is what all connections of the lean edge may hold of unfinished heads and of requests that came
+    too early.
+    """
 
     head_seconds: float = 10.0
     head_bytes: int = 32_768
+    waiting_bytes: int = 32 * 1024 * 1024
     connections: int = 4_096
     connections_per_address: int = 2_048
 
@@ -54,6 +59,7 @@ class Bound(StrEnum):
     PROXY_HEADER = "proxy-header"
     HEAD_BYTES = "head-bytes"
     HEAD_SECONDS = "head-seconds"
+    WAITING_BYTES = "waiting-bytes"
     TLS_HANDSHAKE = "tls-handshake"
 
 
@@ -101,7 +107,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_message = False
         self._head_bytes = 0
         self._raw_bytes = self._body_bytes = 0
-        self._began = False
+        #: Whether a head began in this piece, and whether all of the piece may belong to one message.
+        self._began, self._alone = False, True
         #: The call that is being answered: uvicorn's own ``cycle`` is the last one that came, which may wait behind it.
         self._running: RequestResponseCycle | None = None
         self._faced = ""
@@ -136,16 +143,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser, then see whether a head is left unfinished."""
+        self._alone = True
         super().data_received(data)
         if self.transport.is_closing():
             self._leave()
             return
         if self._in_head and self._in_message:
             # The parser keeps an unfinished header to itself, so the raw bytes count until it is finished, but not
-            # those of the piece that it began in, which may belong to earlier requests.
-            self._head_bytes += 0 if self._began else len(data)
+            # those of a piece in which other requests end.
+            self._raw_bytes += len(data) if self._alone or not self._began else 0
             self._began = False
-            if self._head_bytes > self.bounds.head_bytes:
+            if self._raw_bytes > self.bounds.head_bytes:
                 self.rejected[Bound.HEAD_BYTES] += 1
                 self._close()
                 return
@@ -186,7 +194,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """
         if self.parser.should_upgrade() or not speaks(self.parser.get_http_version(), self.headers):
             raise Refused
-        self._in_head = False
+        self._in_head, self._raw_bytes = False, 0
         self._disarm()
         super().on_headers_complete()
         if not self.pipeline:
@@ -199,7 +207,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End the deadline of a body that nobody waited for; the connection is idle then."""
-        self._in_message = False
+        self._in_message = self._alone = False
         if self._answered:
             self._disarm()
             if not self.transport.is_closing():

@@ -16,6 +16,7 @@ from hookgate.receiver.edge import Bound, Bounds
 from hookgate.receiver.fronted import Front
 from hookgate.receiver.lean.protocol import Connection
 from hookgate.receiver.lean.shared import Shared
+from hookgate.receiver.lean.waiting import Room
 from hookgate.receiver.neighbours import Neighbours
 from hookgate.receiver.tls import Acceptor
 
@@ -54,6 +55,7 @@ class Listener:
             bounds=bounds,
             rejected=rejected,
             neighbours=neighbours,
+            room=Room(bounds.waiting_bytes),
             keep_alive=keep_alive,
             body_seconds=body_seconds,
             loop=asyncio.get_running_loop(),

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Final
+from typing import Any, Final
+
+import httptools
 
 from hookgate.receiver.calls import Call
+from hookgate.receiver.edge import HEADER_OVERHEAD, odd, speaks
+from hookgate.receiver.heads import declared_length
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class State(Enum):
@@ -23,17 +29,71 @@ DELIVERING: Final = State.DELIVERING
 ANSWERED: Final = State.ANSWERED
 
 
+class Refused(Exception):  # noqa: N818 -- raised through the parser, which turns it into its own error
+    """What is not taken: a head that is too large, of another version or asking to leave HTTP/1.1, or one too many."""
+
+
 class Request:
-    """One request as it comes. ``call`` is set when it is its turn, if its path is known."""
+    """One request as it comes. ``call`` is set when it is its turn, if its path is known.
 
-    __slots__ = ("call", "chunks", "continued", "headers", "keep_alive", "method", "path", "query", "state", "whole")
+    ``waiting`` is what it counts for while it waits; see `hookgate.receiver.lean.waiting`.
+    """
 
-    def __init__(
-        self, method: bytes, path: bytes, query: bytes, headers: list[tuple[bytes, bytes]], keep_alive: bool
-    ) -> None:
+    __slots__ = (
+        "call", "chunks", "continued", "headers", "keep_alive", "method", "path", "query", "state", "waiting", "whole",
+    )  # fmt: skip
+
+    def __init__(self, method: bytes, path: bytes, query: bytes, headers: Headers, keep_alive: bool) -> None:
         self.method, self.path, self.query, self.headers = method, path, query, headers
         self.keep_alive = keep_alive
         self.state = QUEUED
         self.call: Call | None = None
         self.chunks: list[bytes] = []
         self.whole = self.continued = False
+        self.waiting = 0
+
+    def due(self) -> int:
+        """Return how much of a body of known length is still to come, if it is being read."""
+        if self.state is not READING or self.call is None:
+            return 0
+        return (declared_length(self.headers) or 0) - self.call.held
+
+    def expects(self) -> bool:
+        """Tell, once, whether the sender waits to be told to send the body."""
+        if self.continued:
+            return False
+        self.continued = True
+        return (b"expect", b"100-continue") in [(name, value.lower()) for name, value in self.headers]
+
+    def body(self) -> bytes:
+        """Return the body, and keep it no longer."""
+        chunks, self.chunks = self.chunks, []
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def answered(self) -> None:
+        """Keep nothing but how far it has come: the rest of its body may take a while, and any number may wait so."""
+        self.state, self.chunks = ANSWERED, []
+        self.call, self.headers, self.path, self.query = None, [], b"", b""
+
+
+def size_of(headers: Headers) -> int:
+    """Return what headers count for."""
+    return sum(len(name) + len(value) + HEADER_OVERHEAD for name, value in headers)
+
+
+def request_of(parser: httptools.HttpRequestParser, target: bytes, headers: Headers) -> Request:
+    """Return the request whose head is complete. Raises `Refused`.
+
+    An offer to upgrade could be ignored, were it not that the parser takes what follows for the other protocol: the
+    body would be lost and its bytes read as the next request.
+    """
+    version = parser.get_http_version()
+    if parser.should_upgrade() or odd(target) or (version != "1.1" and not speaks(version, headers)):
+        raise Refused
+    if target.startswith(b"/"):
+        path, _, query = target.partition(b"?")
+    else:
+        url: Any = httptools.parse_url(target)  # its types do not tell that parts may be None
+        path, query = url.path or b"/", url.query or b""
+    keep_alive = parser.should_keep_alive() and version != "1.0"
+    return Request(parser.get_method(), path, query, headers, keep_alive)

@@ -12,7 +12,7 @@ from hookgate.receiver.lines import lines
 from hookgate.receiver.respond import Refusal, Reply, refuse
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-CLOSE: Final = b"connection: close\r\n"
+_CLOSE: Final = b"connection: close\r\n"
 
 
 def _phrase(status: int) -> bytes:
@@ -42,9 +42,10 @@ class Clock:
         return self._line
 
 
-def head(reply: Reply, date: bytes) -> bytes:
-    """Return a reply's head but for its last line. Raises ValueError for a header that is not one line."""
-    return b"".join((_STATUS_LINES[reply.status], date, lines(reply.headers)))
+def relayed(reply: Reply, date: bytes, ending: bool) -> bytes:
+    """Return a reply; ``ending``: the connection does. Raises ValueError for a header that is not one line."""
+    end = _CLOSE if ending else b""
+    return b"".join((_STATUS_LINES[reply.status], date, lines(reply.headers), end, b"\r\n", reply.body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,14 @@ class Constant:
 def _constant(refusal: Refusal) -> Constant:
     reply = refuse(refusal)
     start = _STATUS_LINES[reply.status]
-    return Constant(status=reply.status, start=start, headers=head(reply, b"")[len(start) :], body=reply.body)
+    return Constant(status=reply.status, start=start, headers=lines(reply.headers), body=reply.body)
 
 
 REFUSALS: Final = {refusal: _constant(refusal) for refusal in Refusal}
+
+
+def refused(refusal: Refusal, date: bytes, ending: bool, bodily: bool) -> bytes:
+    """Return the answer of a refusal; ``ending``: the connection does, ``bodily``: the request's method has a body."""
+    answer = REFUSALS[refusal]
+    end, body = _CLOSE if ending else b"", answer.body if bodily else b""
+    return b"".join((answer.start, date, answer.headers, end, b"\r\n", body))
