@@ -212,6 +212,47 @@ def test_a_sender_that_waits_for_100_continue_is_told_to_go_on_only_where_its_bo
             assert connection.recv(12) == first
 
 
+def test_a_sender_of_http_1_0_is_never_told_to_go_on(house: House) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, BODY, [*SIGNED, (b"Expect", b"100-continue")]).replace(b"HTTP/1.1", b"HTTP/1.0")
+    with house.connect() as connection:
+        connection.sendall(raw[: -len(BODY)])
+        house.until(lambda: house.receiver.load.calls == 1)
+        connection.sendall(BODY)
+        assert read_answer(connection).status == 202
+
+
+HOSTS = [b"x", b"hooks.example.com", b"a-b_c~d.e:65535", b"192.0.2.1:80", b"[2001:db8::1]", b"[::1]:8080"]
+NO_HOSTS = [
+    b"]:[", b"a:b:c", b"x:99999999", b"%zz", b"x:", b"x:8a", b":80", b"[::1", b"::1", b"[]", b"[::1]x", b"[x]", b"a b",
+    b"a!b", b"x" * 256,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_host_is_a_name_or_an_address_and_perhaps_a_port(house: House, host: bytes) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, BODY, SIGNED).replace(b"hooks.example.com", host)
+    assert [house.exchange(raw).status for _ in range(2)] == [202, 202]
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
+def test_what_is_no_host_is_refused(house: House, host: bytes) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, BODY, SIGNED).replace(b"hooks.example.com", host)
+    assert ([house.exchange(raw).status for _ in range(2)], endpoint.seen) == ([400, 400], [])
+
+
+def test_hosts_without_end_are_judged_like_the_first(house: House) -> None:
+    endpoint = house.endpoint()
+    raw = request(endpoint.path, b"")
+    with house.connect() as connection:
+        for number in range(600):
+            for host, status in ((b"h%d" % number, 401), (b"hooks.example.com", 401)):
+                connection.sendall(raw.replace(b"hooks.example.com", host))
+                assert read_answer(connection).status == status
+
+
 @pytest.mark.parametrize("upgrade", [b"h2c", b"websocket"])
 def test_a_call_that_offers_an_upgrade_is_refused_and_its_body_is_no_second_call(house: House, upgrade: bytes) -> None:
     endpoint = house.endpoint()

@@ -192,8 +192,11 @@ class BoundedProtocol(HttpToolsProtocol):
         An offer to upgrade could be ignored, were it not that the parser takes what follows for the other protocol:
         the body would be lost and its bytes read as the next request.
         """
-        if self.parser.should_upgrade() or not speaks(self.parser.get_http_version(), self.headers):
+        version = self.parser.get_http_version()
+        if self.parser.should_upgrade() or not speaks(version, self.headers):
             raise Refused
+        if version == "1.0":  # which knows no 100 (RFC 9110, 10.1.1)
+            self.expect_100_continue = False
         self._in_head, self._raw_bytes = False, 0
         self._disarm()
         super().on_headers_complete()

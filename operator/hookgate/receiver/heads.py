@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from hookgate.receiver.forward import Headers
 
-#: What a host and a port can be written with: names, IPv4 and IPv6 addresses. RFC 3986 lets names have more, which no
-#: host's name has, and some readers take for the end of it.
-_OF_HOSTS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%:[]"
+#: A name, an IPv4 or an IPv6 address, and perhaps a port. RFC 3986 lets names have more, which no host's name has, and
+#: some readers take for the end of it.
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+#: Hosts that were found to be one, since nearly every call has one of a few; no more than so many are kept.
+_HOSTS: Final[set[bytes]] = set()
+_MOST_HOSTS: Final = 256
 #: The declared length of a chunked body.
 UNKNOWN: Final = -1
 #: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
@@ -26,7 +30,7 @@ def declared_length(headers: Headers) -> int | None:
     for name, value in headers:
         if name == b"host":
             hosts += 1
-            if not value or value.translate(None, _OF_HOSTS):
+            if value not in _HOSTS and not _is_host(value):
                 return None
         elif name == b"content-length":
             length = int(value)
@@ -35,6 +39,15 @@ def declared_length(headers: Headers) -> int | None:
                 return None
             length = UNKNOWN
     return length if hosts == 1 else None
+
+
+def _is_host(value: bytes) -> bool:
+    if _HOST.fullmatch(value) is None:
+        return False
+    if len(_HOSTS) >= _MOST_HOSTS:
+        _HOSTS.clear()
+    _HOSTS.add(value)
+    return True
 
 
 def ends_soon(headers: Headers) -> bool:

@@ -59,7 +59,7 @@ class Request:
         return (declared_length(self.headers) or 0) - self.call.held
 
     def expects(self) -> bool:
-        """Tell, once, whether the sender waits to be told to send the body."""
+        """Tell, once, whether the sender waits to be told to send the body. ``continued``: it needs no telling."""
         if self.continued:
             return False
         self.continued = True
@@ -96,4 +96,6 @@ def request_of(parser: httptools.HttpRequestParser, target: bytes, headers: Head
         url: Any = httptools.parse_url(target)  # its types do not tell that parts may be None
         path, query = url.path or b"/", url.query or b""
     keep_alive = parser.should_keep_alive() and version != "1.0"
-    return Request(parser.get_method(), path, query, headers, keep_alive)
+    request = Request(parser.get_method(), path, query, headers, keep_alive)
+    request.continued = version == "1.0"  # which knows no 100 (RFC 9110, 10.1.1)
+    return request
