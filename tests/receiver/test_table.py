@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from hookgate.model.binding import Binding, Key, digest, encode
+from hookgate.model.rate import Rate
 from hookgate.model.sensitive import Sensitive
 from hookgate.receiver.table import BindingTable, Entry, Trouble
 from tests.receiver.rig import make_binding
@@ -81,6 +82,51 @@ def test_an_endpoint_that_was_never_called_is_served_as_its_newest_binding_says(
     assert entry is not None
     assert entry.max_body_bytes == 7
     assert entry.digest == table.digest(ONE.uid) == digest(encode(newest))
+
+
+def test_an_endpoint_that_was_called_of_late_keeps_what_was_learnt_and_any_other_is_prepared_again() -> None:
+    table = table_of(ONE, TWO)
+    first = table.lookup(path_of(ONE))
+    table.rest()
+    assert table.lookup(path_of(ONE)) is first
+    table.rest()
+    table.rest()
+    later = table.lookup(path_of(ONE))
+    assert later is not first
+    assert first is not None
+    assert later is not None
+    assert (later.digest, later.target, later.path) == (first.digest, first.target, first.path)
+    assert [table.digest(each.uid) for each in (ONE, TWO)] == [digest(encode(each)) for each in (ONE, TWO)]
+
+
+def test_a_change_of_an_endpoint_that_rests_since_lately_keeps_what_was_learnt_of_its_target() -> None:
+    table = table_of(ONE)
+    first = table.lookup(path_of(ONE))
+    table.rest()
+    table.put(ONE.uid, encode(replace(ONE, max_body_bytes=7)))
+    second = table.lookup(path_of(ONE))
+    assert first is not None
+    assert second is not None
+    assert (second.max_body_bytes, second.circuit) == (7, first.circuit)
+
+
+def test_what_is_left_of_a_rate_never_rests() -> None:
+    limited = replace(ONE, rate=Rate(requests=1, per_ms=1000, burst=1))
+    table = table_of(limited)
+    first = table.lookup(path_of(limited))
+    for _ in range(3):
+        table.rest()
+    assert first is not None
+    assert table.lookup(path_of(limited)) is first
+
+
+def test_a_path_that_several_claim_does_not_rest() -> None:
+    other = replace(TWO, segment=ONE.segment)
+    table = table_of(ONE, other)
+    for _ in range(3):
+        table.rest()
+    table.remove(TWO.uid)
+    assert served(table, ONE)
 
 
 def test_removing_an_unknown_uid_changes_nothing() -> None:

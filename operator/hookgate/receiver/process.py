@@ -42,6 +42,8 @@ _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _SOURCE_RETRY_SECONDS = (1.0, 2.0, 5.0, 15.0, 30.0)
+#: An endpoint rests when it was not called for this time, or up to twice as long.
+_REST_SECONDS = 300.0
 _PRIVATE_BOUNDS = Bounds(connections=256)
 
 
@@ -213,7 +215,7 @@ class Receiver:
 
     def _begin_work(self, acceptor: Acceptor | None) -> list[asyncio.Task[None]]:
         """Start what goes on beside the listeners until the end."""
-        working = [asyncio.create_task(_feed(self._source, self.table))]
+        working = [asyncio.create_task(_feed(self._source, self.table)), asyncio.create_task(_let_rest(self.table))]
         if self.store is not None:
             working.append(asyncio.create_task(self.store.run()))
         if acceptor is not None:
@@ -315,6 +317,13 @@ def _config(app: Any, protocol: type[asyncio.Protocol], keep_alive: int, grace: 
         timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=grace,
     )
+
+
+async def _let_rest(table: BindingTable) -> None:
+    """Have endpoints that nobody calls take less memory."""
+    while True:
+        await asyncio.sleep(_REST_SECONDS)
+        table.rest()
 
 
 async def _feed(source: BindingSource, table: BindingTable) -> None:

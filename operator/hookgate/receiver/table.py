@@ -2,8 +2,8 @@
 
 A reader takes what it needs in one lookup and is never disturbed by later changes. Everything that cannot be served
 exactly as its binding says fails closed and for itself alone: a binding that cannot be read is dropped, one that cannot
-be verified answers 503, and two that claim one path answer 503 both. Most endpoints rest: one that was not called yet
-is kept as its binding, and prepared once more by its first call. This module may not know where bindings come from.
+be verified answers 503, and two that claim one path answer 503 both. Most endpoints rest: one that was not called of
+late is kept as its binding, and prepared once more by its next call. This module may not know where bindings come from.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Entry:
     where the sender called, and who was authenticated. ``confirm`` finds in an authentic body the call by which the
     sender wants something confirmed; None where that is not wanted. ``successes`` are answers in place of a target's
     2xx, by the id of the key that verified the call. ``marker`` tells what a call is recognised by when it comes again;
-    None where that does not matter. ``replay_required``: no call goes unremembered.
+    None where that does not matter. ``replay_required``: no call goes unremembered. ``raw`` is what all this was made
+    of where it can be made again at any time, else empty.
     """
 
     uid: str
@@ -89,6 +90,7 @@ class Entry:
     identity: Identity | None = None
     bucket: Bucket | None = field(default=None, compare=False)
     circuit: Circuit = field(default_factory=Circuit, compare=False, repr=False)
+    raw: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def served(self) -> bool:
@@ -96,13 +98,16 @@ class Entry:
 
 
 class _Resting:
-    """An endpoint that can be served, and was not called yet: its binding as it came takes a third of the memory."""
+    """An endpoint that can be served, and was not called of late: its binding as it came takes a third of the memory.
 
-    __slots__ = ("digest", "path", "raw", "uid")
+    ``entry`` is what was prepared of it, for as long as it may be called again soon.
+    """
 
-    def __init__(self, entry: Entry, raw: bytes) -> None:
-        """Keep what the table asks of every endpoint, and what `entry` was made of."""
-        self.uid, self.digest, self.path, self.raw = entry.uid, entry.digest, entry.path, raw
+    __slots__ = ("digest", "entry", "path", "raw", "uid")
+
+    def __init__(self, of: Entry, entry: Entry | None = None) -> None:
+        """Keep what the table asks of every endpoint, and what ``of`` was made of."""
+        self.uid, self.digest, self.path, self.raw, self.entry = of.uid, of.digest, of.path, of.raw, entry
 
     @property
     def served(self) -> bool:
@@ -141,6 +146,9 @@ def make_entry(raw: bytes, before: Entry | None = None) -> Entry:
     if before is not None:
         entry = _continued(entry, before)
     retired = () if binding.closed else binding.retired
+    if not retired:
+        # One without a verifier is small already, and what is left of a rate cannot be made again.
+        return entry if entry.verify is None or entry.bucket is not None else replace(entry, raw=raw)
     aliases = (replace(entry, path=(PATH_PREFIX + r.segment).encode(), expires=r.expires) for r in retired)
     return replace(entry, aliases=tuple(aliases))
 
@@ -274,9 +282,19 @@ class BindingTable:
         self._swap(by_path, by_uid)
         self.loaded = True
 
+    def rest(self) -> None:
+        """Let endpoints rest that were not called since this was last called; to be called every few minutes."""
+        by_path, by_uid = self._now.by_path.copy(), self._now.by_uid.copy()
+        for uid, held in by_uid.items():
+            if isinstance(held, _Resting):
+                held.entry = None
+            elif held.raw and held.path is not None and by_path.get(held.path) is held:
+                by_uid[uid] = by_path[held.path] = _Resting(held, held)
+        self._swap(by_path, by_uid)
+
     def _wake(self, resting: _Resting) -> Entry:
-        """Prepare an endpoint for its first call, as it was prepared to see that it can be."""
-        entry = make_entry(resting.raw)
+        """Prepare an endpoint for a call, as it was prepared to see that it can be."""
+        entry = resting.entry or make_entry(resting.raw)
         assert entry.path is not None, "it was found by its path"
         self._now.by_path[entry.path] = self._now.by_uid[entry.uid] = entry
         return entry
@@ -285,7 +303,7 @@ class BindingTable:
         known = self._now.by_uid.get(uid)
         if known is not None and known.digest == digest(raw):
             return known
-        awake = known if isinstance(known, Entry) else None
+        awake = known.entry if isinstance(known, _Resting) else known
         try:
             entry = make_entry(raw, awake)
         except UndecodableBinding as error:
@@ -296,9 +314,7 @@ class BindingTable:
             return None
         if entry.trouble is not None:
             self._troubles[entry.trouble] += 1
-        # One that was called will be again; one with an older path is rare, and one without a verifier is small.
-        rests = awake is None and entry.verify is not None and not entry.aliases
-        return _Resting(entry, raw) if rests else entry
+        return _Resting(entry) if awake is None and entry.raw else entry
 
     def _reject(self, uid: str, trouble: Trouble, why: str) -> None:
         self._troubles[trouble] += 1

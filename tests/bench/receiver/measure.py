@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import hmac
+import http.client
 import json
 import subprocess
 import time
@@ -9,9 +12,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.bench.receiver.cases import CASES, Case
-from tests.bench.receiver.contenders import Contender, Contest
+from tests.bench.receiver.contenders import ENDPOINTS, Contender, Contest
 from tests.bench.receiver.machine import cores
-from tests.bench.receiver.world import SECRET
+from tests.bench.receiver.world import HEADER, SECRET, path
 
 #: Before anything counts, in seconds: connections are open and caches warm by then.
 WARMUP = 0.25
@@ -50,6 +53,17 @@ def rounds(contest: Contest, count: int, seconds: float, say: Callable[[str], No
             names = case.contenders[turn % len(case.contenders) :] + case.contenders[: turn % len(case.contenders)]
             for name in names:
                 yield _run(contest, case, name, contest.contenders[name], seconds)
+
+
+def call_each(port: int) -> None:
+    """Have each endpoint of a receiver called once, over one connection."""
+    body = b"{}"
+    signature = "sha256=" + hmac.digest(SECRET.encode(), body, "sha256").hex()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        for number in range(ENDPOINTS):
+            connection.request("POST", path(number), body, {HEADER: signature})
+            connection.getresponse().read()
 
 
 def _run(contest: Contest, case: Case, name: str, contender: Contender, seconds: float) -> Sample:

@@ -150,19 +150,20 @@ def ratio_table(compared: Sequence[Ratio]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def memory_table(memory: Sequence[Memory]) -> str:
-    """Return what everybody has in memory, in Markdown."""
+def memory_table(memory: Sequence[Memory], all_called: float) -> str:
+    """Return what everybody has in memory, in Markdown; ``all_called``: a receiver whose every endpoint was called."""
     lines = [
         "| memory, MiB | at rest | at most in the first round, before larger bodies | at most in the end |",
         "|---|---:|---:|---:|",
     ]
     lines += [f"| {each.title} | {each.rest:.0f} | {each.small:.0f} | {each.peak:.0f} |" for each in memory]
+    lines += ["", f"With every one of its endpoints called once, Hookgate has {all_called:.0f} MiB."]
     return "\n".join(lines) + "\n"
 
 
-def table(found: Sequence[Row], compared: Sequence[Ratio], memory: Sequence[Memory], samples: Sequence[Sample]) -> str:
-    """Return everything in Markdown."""
-    return f"{ratio_table(compared)}\n{case_table(found, samples)}\n{memory_table(memory)}"
+def table(found: Sequence[Row], compared: Sequence[Ratio], weighed: str, samples: Sequence[Sample]) -> str:
+    """Return everything in Markdown; ``weighed`` is the table of memory."""
+    return f"{ratio_table(compared)}\n{case_table(found, samples)}\n{weighed}"
 
 
 def case_table(found: Sequence[Row], samples: Sequence[Sample]) -> str:
