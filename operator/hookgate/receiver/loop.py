@@ -13,11 +13,14 @@ from typing import Any
 
 import uvloop
 
+from hookgate.receiver.allocator import keep_freed_memory
+
 _THREADS = "16"
 
 
 def run_on_uvloop(main: Coroutine[Any, Any, None]) -> None:
     """Run ``main`` to its end."""
+    keep_freed_memory()
     os.environ.setdefault("UV_THREADPOOL_SIZE", _THREADS)  # read by the loop with the first name that is looked up
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(main)
