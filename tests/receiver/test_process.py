@@ -49,10 +49,13 @@ class SlowTarget:
 class Process:
     """A receiver in a process of its own, fed from a folder."""
 
-    def __init__(self, folder: Path, edge: Edge) -> None:
-        """Start it and wait for its ports."""
+    def __init__(self, folder: Path, edge: Edge, under: str = "") -> None:
+        """Start it, after what the shell is told first (``under``), and wait for its ports."""
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "tests.receiver.serving", str(folder), edge],
+            [
+                *("sh", "-c", f'{under or ":"}; exec "$@"', "sh"),
+                *(sys.executable, "-m", "tests.receiver.serving", str(folder), edge),
+            ],
             cwd=Path(__file__).parents[2],
             env=environment(),
             stdout=subprocess.PIPE,
@@ -89,9 +92,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextlib.contextmanager
-def started(folder: Path, edge: Edge) -> Iterator[Process]:
+def started(folder: Path, edge: Edge, under: str = "") -> Iterator[Process]:
     """Run a receiver, and make sure that it ends."""
-    process = Process(folder, edge)
+    process = Process(folder, edge, under)
     try:
         yield process
     finally:

@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -19,6 +20,7 @@ import uvicorn
 from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.clients import Clients
 from hookgate.receiver.delivery import Deliverer
+from hookgate.receiver.descriptors import OTHERS, allow, fitting
 from hookgate.receiver.dial import Judge
 from hookgate.receiver.edge import Bound, Bounds, no_rejections, protocol_factory
 from hookgate.receiver.fronted import Faced, as_it_is, behind_balancer
@@ -137,7 +139,7 @@ class Receiver:
 
         Raises OSError when an address cannot be had, `InvalidTls` for files that cannot be used.
         """
-        settings = self.settings
+        settings = self.settings = replace(self.settings, bounds=self._fitting())
         self._certificates = None if settings.tls is None else Certificates(settings.tls)
         with contextlib.ExitStack() as sockets:
             public_socket = sockets.enter_context(_listen(settings.host, settings.port))
@@ -153,6 +155,20 @@ class Receiver:
                 await self._serve(deliverer, public_socket, private_socket, started)
             finally:
                 await deliverer.close()
+
+    def _fitting(self) -> Bounds:
+        """Return the bounds for as many connections as there will be descriptors for."""
+        settings, bounds = self.settings, self.settings.bounds
+        each = 1 if settings.tls is None else 2  # handshakes are counted apart
+        others = settings.max_in_flight + _PRIVATE_BOUNDS.connections + OTHERS
+        files = allow(bounds.connections * each + others)
+        found = fitting(bounds, files=files, others=others, each=each)
+        if found != bounds:
+            _log.warning(
+                "this process may open %d files, so it takes %d connections instead of %d; raise `ulimit -Hn`",
+                *(files, found.connections, bounds.connections),
+            )
+        return found
 
     async def _serve(
         self,
