@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, cast
 
 import pytest
 
-from hookgate.control.cluster import Request
+from hookgate.control.cluster import Cluster, ClusterError, Request
 from hookgate.control.objects import binding_secret
 from hookgate.control.sweep import orphans, suspects
+from hookgate.control.sweeping import sweep_up
 from hookgate.control.values import Object, Step, Verb
 from hookgate.model.binding import Binding, encode
 from hookgate.model.endpoint import LABEL_UID
@@ -50,7 +52,7 @@ def test_what_living_endpoints_have_stays() -> None:
 
 
 def test_of_the_gone_the_route_goes_first() -> None:
-    """Nothing may lead to what is no longer served."""
+    """Where not every namespace is listed nothing but its binding tells whose a route was."""
     swept = orphans([binding("u"), binding("v")], [route("u"), route("v")], {"v"}, None)
     assert names(swept) == ["Ingress hookgate-u", "Secret u"]
 
@@ -83,3 +85,26 @@ def test_where_no_namespace_could_be_listed_nothing_is_swept() -> None:
 def test_a_binding_that_cannot_be_read_is_not_judged(raw: bytes) -> None:
     """A later version may have made it."""
     assert orphans([binding_secret("u", raw, BINDINGS)], [], set(), None) == ()
+
+
+class Refusing:
+    """A cluster that refuses to delete what has one of these names; ``gone`` is what it deleted."""
+
+    def __init__(self, *refused: str) -> None:
+        self._refused = refused
+        self.gone: list[str] = []
+
+    async def execute(self, step: Step) -> None:
+        """Delete an object, or refuse to."""
+        name = step.object["metadata"]["name"]
+        if name in self._refused:
+            raise ClusterError(f"delete {name}: 403 Forbidden")
+        self.gone.append(name)
+
+
+def test_what_cannot_be_deleted_holds_up_nothing_else() -> None:
+    """Neither the binding whose route stays, nor other endpoints, nor whoever has it swept."""
+    left = orphans([binding("u"), binding("v")], [route("u"), route("v")], set(), None)
+    cluster = Refusing("hookgate-u")
+    assert asyncio.run(sweep_up(cast("Cluster", cluster), left)) == 3
+    assert cluster.gone == ["hookgate-v", "u", "v"]

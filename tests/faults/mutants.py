@@ -186,8 +186,8 @@ MUTANTS: tuple[Mutant, ...] = (
         property="P19",
         what="what is left of endpoints that are gone is not swept up",
         file=f"{_CONTROL}/operator.py",
-        old="left = orphans(bindings, routes, living, namespaces)",
-        new="left = orphans((), (), living, namespaces)",
+        old="return orphans(bindings, routes, living, namespaces)",
+        new="return orphans((), (), living, namespaces)",
     ),
     Mutant(
         property="P20",

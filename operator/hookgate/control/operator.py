@@ -13,7 +13,7 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from hookgate.config.load import InvalidConfig
 from hookgate.config.platform import FixedReceivers
 from hookgate.control.apiserver import ApiServerCluster, Mirrors, Place, make_mirrors
 from hookgate.control.caches import Caches
-from hookgate.control.cluster import ClusterError, Request
+from hookgate.control.cluster import Request
 from hookgate.control.deployer import Deployer
 from hookgate.control.endpoints import Endpoints
 from hookgate.control.fleet import Fleet
@@ -38,7 +38,8 @@ from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
 from hookgate.control.shared import SharedRoutes
 from hookgate.control.sweep import orphans, suspects
-from hookgate.control.values import Object
+from hookgate.control.sweeping import sweep_up
+from hookgate.control.values import Object, Step
 from hookgate.control.watch_calls import CallWatch
 from hookgate.kube.api import Api, ApiError, ClusterConfigError
 from hookgate.kube.lease import Elector, LeadershipLost, Timing
@@ -189,7 +190,7 @@ class _Operator:
             look, workers=self._options.workers, jitter=random.random, pressing=self._population.pressing
         )
         self._metrics.queue, self._metrics.writes = self._queue, cluster.writes
-        await self._look_first(mirrors, cluster)
+        left = await self._look_first(mirrors)
         _spare_collector()
         logger.info("working on %d endpoints", len(self._population))
         deployer = Deployer(
@@ -207,7 +208,7 @@ class _Operator:
             for part in (
                 self._queue.run(),
                 self._settings.watch(self._wake_all),
-                self._resync(mirrors, cluster),
+                self._resync(mirrors, cluster, left),
                 self._watch_fleet(),
                 self._calls.run(),
                 self._key_sets.run(),
@@ -241,35 +242,33 @@ class _Operator:
         for request in self._population:
             self._wake(request)
 
-    async def _resync(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
-        """Look at everything again now and then, which finds what the watch missed."""
+    async def _resync(self, mirrors: Mirrors, cluster: ApiServerCluster, left: Sequence[Step]) -> None:
+        """Sweep up what is left, and look at everything again now and then, which finds what the watch missed."""
         while True:
+            await sweep_up(cluster, left)
             await asyncio.sleep(self._options.resync * (1 + random.random()))  # noqa: S311 -- jitter
             try:
-                await self._look_at_all(mirrors, cluster)
-            except (ApiError, ClusterError) as error:
+                left = await self._look_at_all(mirrors)
+            except ApiError as error:
                 logger.warning("%s; the endpoints as last seen stay in force", error)
+                left = ()
 
-    async def _look_first(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
+    async def _look_first(self, mirrors: Mirrors) -> Sequence[Step]:
         """Look at everything before any work, as often as it takes: an error may be gone the next time."""
         while True:
             try:
-                return await self._look_at_all(mirrors, cluster)
-            except (ApiError, ClusterError) as error:
+                return await self._look_at_all(mirrors)
+            except ApiError as error:
                 logger.warning("%s; looking again before any work", error)
                 await asyncio.sleep(max(ASK_AGAIN, error.retry_after or 0.0))
 
-    async def _look_at_all(self, mirrors: Mirrors, cluster: ApiServerCluster) -> None:
-        """List the endpoints, look at each, and sweep up after those that are gone. Raises ApiError, ClusterError."""
+    async def _look_at_all(self, mirrors: Mirrors) -> Sequence[Step]:
+        """List the endpoints, look at each, and return what is left of those that are gone. Raises ApiError."""
         bindings, routes = tuple(mirrors.bindings), (*mirrors.ingresses, *(mirrors.http_routes or ()))
         living, namespaces = await self._endpoints.look()
         self._wake_all()
         living |= await self._endpoints.alive(suspects(bindings, living, namespaces))
-        left = orphans(bindings, routes, living, namespaces)
-        for step in left:
-            await cluster.execute(step)
-        if left:
-            logger.info("swept up %d objects of endpoints that are gone", len(left))
+        return orphans(bindings, routes, living, namespaces)
 
     async def _watch_fleet(self) -> None:
         """Wake the endpoints that wait for receivers when other receivers are ready than before."""

@@ -31,7 +31,7 @@ def orphans(
     living: Collection[str],
     namespaces: Collection[str] | None,
 ) -> tuple[Step, ...]:
-    """Return the deletions that are due: routes first, so that nothing leads to what is no longer served.
+    """Return the deletions that are due: routes first, since a binding may be all that tells whose a route was.
 
     ``living`` are the uids of all endpoints in ``namespaces`` (None: in the cluster). A binding of another namespace,
     or one that cannot be read, is somebody else's to judge.
