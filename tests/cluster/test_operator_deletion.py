@@ -41,8 +41,8 @@ def test_a_deletion_waits_for_a_receiver_that_does_not_answer(team: Team) -> Non
     url, signed = endpoint["status"]["url"], github(team.connection("push")["secret"], b"{}")
     plane.receiver.pause()
     team.delete("push")
-    plane.wait(lambda: team.binding(endpoint) is None, "the binding to be gone")
-    assert team.route(endpoint) is None
+    plane.wait(lambda: team.route(endpoint) is None, "the route to be gone")
+    assert team.binding(endpoint) is None
     assert team.get("push")["metadata"]["finalizers"] == [FINALIZER]
     assert team.secret("push-webhook") is not None
     plane.receiver.resume()

@@ -18,12 +18,12 @@ def active(stage: Stage) -> Stage:
     return stage
 
 
-def test_deletion_goes_from_the_route_over_the_receivers_to_the_secret_and_the_finalizer(active: Stage) -> None:
+def test_deletion_goes_from_the_binding_over_the_receivers_to_the_secret_and_the_finalizer(active: Stage) -> None:
     active.delete()
     active.settle()
     assert active.story == [
-        "delete Ingress",
         "delete binding",
+        "delete Ingress",
         "(2 of 2 receivers serve nothing)",
         "delete Secret ci-webhook",
         "drop finalizer",
@@ -36,7 +36,7 @@ def test_the_object_stays_while_a_receiver_still_serves_it(active: Stage) -> Non
     told = active.connection()
     active.receivers.lag()
     active.delete()
-    assert active.settle() == ["delete Ingress", "delete binding"]
+    assert active.settle() == ["delete binding", "delete Ingress"]
     assert active.again == 1.0
     assert active.settle() == []
     assert active.connection() == told

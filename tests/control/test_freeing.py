@@ -46,12 +46,12 @@ def freed(manifest: Object, **more: Any) -> list[tuple[Verb, str]]:
 
 
 def test_it_becomes_unreachable_before_it_loses_the_finalizer() -> None:
-    """And its connection Secret stays with it."""
-    assert freed(endpoint()) == [(Verb.DELETE, "hookgate-u"), (Verb.DELETE, "u"), (Verb.APPLY, "push")]
+    """What revokes goes first, and its connection Secret stays with it."""
+    assert freed(endpoint()) == [(Verb.DELETE, "u"), (Verb.DELETE, "hookgate-u"), (Verb.APPLY, "push")]
 
 
 def test_what_is_to_be_retained_is_retained() -> None:
-    kept = [(Verb.DELETE, "hookgate-u"), (Verb.APPLY, "u"), (Verb.REPLACE, "push-webhook"), (Verb.APPLY, "push")]
+    kept = [(Verb.APPLY, "u"), (Verb.DELETE, "hookgate-u"), (Verb.REPLACE, "push-webhook"), (Verb.APPLY, "push")]
     assert freed(endpoint(deletionPolicy="Retain")) == kept
 
 

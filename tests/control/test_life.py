@@ -118,8 +118,8 @@ def test_an_absent_endpoint_has_nothing_any_more(stage: Stage) -> None:
     stage.settle()
     stage.change(state="absent")
     assert stage.settle() == [
-        "delete Ingress",
         "delete binding",
+        "delete Ingress",
         "delete Secret ci-webhook",
         "status True Absent",
     ]
@@ -135,7 +135,7 @@ def test_an_absent_endpoint_keeps_its_secret_until_every_receiver_dropped_it(sta
     stage.settle()
     stage.receivers.lag()
     stage.change(state="absent")
-    assert stage.settle() == ["delete Ingress", "delete binding", "status False Removing"]
+    assert stage.settle() == ["delete binding", "delete Ingress", "status False Removing"]
     assert stage.says("Reconciling") == "True Removing"
     assert stage.again == 1.0
     stage.receivers.catch_up()

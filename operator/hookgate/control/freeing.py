@@ -28,17 +28,19 @@ def freeing(
     routes: Sequence[Object],
     binding_namespace: str,
 ) -> tuple[Step, ...]:
-    """Return the writes in order. ``connections`` are the Secrets whose label names the endpoint."""
-    uid, steps = objects.uid_of(manifest), [Step(verb=Verb.DELETE, object=route) for route in routes]
+    """Return the writes, what revokes first. ``connections`` are the Secrets whose label names the endpoint."""
+    uid, steps = objects.uid_of(manifest), list[Step]()
+    if binding is not None and retains(manifest):
+        steps.append(retire(uid, binding, binding_namespace))
+    elif binding is not None:
+        steps.append(Step(verb=Verb.DELETE, object=binding))
+    steps += [Step(verb=Verb.DELETE, object=route) for route in routes]
     if retains(manifest):
-        steps += [retire(uid, binding, binding_namespace)] if binding else []
         steps += [
             Step(verb=Verb.REPLACE, object=objects.released(secret, uid))
             for secret in connections
             if objects.owned_by(secret, uid)
         ]
-    elif binding is not None:
-        steps.append(Step(verb=Verb.DELETE, object=binding))
     if FINALIZER in (objects.meta(manifest).get("finalizers") or ()):
         steps.append(Step(verb=Verb.APPLY, object=objects.finalizer(manifest, present=False)))
     return tuple(steps)

@@ -1,7 +1,8 @@
 """PURE: taking an endpoint away, because it is declared absent or because its object is being deleted.
 
-The order is the reverse of an activation: route and binding go first, so that nothing is reachable; the receivers
-confirm; only then go the connection Secret and, for a deleted object, the finalizer.
+The order is the reverse of an activation: binding and route go first, so that nothing is reachable; the receivers
+confirm; only then go the connection Secret and, for a deleted object, the finalizer. The binding is what revokes, so
+nothing is before it.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ def teardown(observed: Observed) -> Plan:
 
 
 def _make_unreachable(observed: Observed, *, retain: bool = False) -> tuple[Step, ...]:
-    steps = [Step(verb=Verb.DELETE, object=found) for found in observed.routes]
+    steps = list[Step]()
     if observed.binding is not None and retain:
         uid = objects.uid_of(observed.manifest)
         steps.append(retire(uid, observed.binding, observed.binding_namespace))
     elif observed.binding is not None:
         steps.append(Step(verb=Verb.DELETE, object=observed.binding))
-    return tuple(steps)
+    return (*steps, *(Step(verb=Verb.DELETE, object=found) for found in observed.routes))
 
 
 def retire(uid: str, binding: Object, namespace: str) -> Step:
