@@ -70,12 +70,29 @@ class Server:
         return self.route
 
 
+class Particular(Server):
+    """One that answers ``status`` to what is written for the host a.example.com; ``written`` has the other hosts."""
+
+    def __init__(self, status: int, retry_after: float | None) -> None:
+        super().__init__()
+        self._status, self._retry_after = status, retry_after
+        self.written: list[str] = []
+
+    async def apply(self, _: Resource, obj: Object) -> Object:
+        (host,) = obj["spec"]["hostnames"]
+        if host == "a.example.com":
+            raise ApiError("apply HTTPRoute", status=self._status, reason="Refused", retry_after=self._retry_after)
+        self.written.append(host)
+        self._version += 1
+        return {**obj, "metadata": {**obj["metadata"], "uid": host, "resourceVersion": str(self._version)}}
+
+
 class Scene:
     """The shared routes of one platform, one endpoint, and which endpoints were asked to look again."""
 
-    def __init__(self) -> None:
-        self.server = Server()
-        self.config: PlatformConfig = SHARING
+    def __init__(self, server: Server | None = None, config: PlatformConfig = SHARING) -> None:
+        self.server = server or Server()
+        self.config = config
         self.now = 0.0
         self._woken: list[Request] = []
         population = Population(self._woken.append)
@@ -175,6 +192,19 @@ def test_a_server_that_fails_wakes_nobody(scene: Scene) -> None:
     with pytest.raises(ClusterError):
         scene.keep()
     assert scene.woken() == []
+
+
+@pytest.mark.parametrize(("status", "retry_after", "others"), [(403, None, 2), (422, None, 2), (429, 30.0, 0)])
+def test_a_host_that_is_refused_holds_up_no_other(status: int, retry_after: float | None, others: int) -> None:
+    """Only a server that asks for time is left alone at once."""
+    server = Particular(status, retry_after)
+    hosts = [GATEWAY.replace("hooks.", f"{name}.") for name in "abc"]
+    config = parse_config(platform(*hosts, more="exposure: {granularity: shared}\n"), source="hookgate.yaml")
+    scene = Scene(server, config)
+    for _ in range(2):
+        with pytest.raises(ClusterError):
+            scene.keep()
+    assert server.written == [f"{name}.example.com" for name in "bc"][:others]
 
 
 def test_a_platform_that_changes_its_mind_often_is_no_fight(scene: Scene) -> None:

@@ -60,7 +60,10 @@ class SharedRoutes:
             await asyncio.sleep(pause)
 
     async def once(self) -> int:
-        """Bring the routes to what is wanted and return how many writes that took. Raises `ClusterError`."""
+        """Bring the routes to what is wanted and return how many writes that took.
+
+        One that is refused holds up no other. Raises the first `ClusterError` once all were tried.
+        """
         config, found = self._config(), [obj for mirror in self._mirrors.shared.values() for obj in mirror]
         seen = (config, *((meta(obj).get("uid"), meta(obj).get("resourceVersion")) for obj in found))
         if seen == self._right:
@@ -73,17 +76,19 @@ class SharedRoutes:
         return await self._execute_all(steps)
 
     async def _execute_all(self, steps: Sequence[Step]) -> int:
-        writes, outdated = 0, False
-        try:
-            for step in steps:
+        writes, errors = 0, list[ClusterError]()
+        for step in steps:
+            try:
                 writes += await self._execute(step)
-        except ClusterError as error:
-            outdated = error.conflict
-            raise
-        finally:
-            # What is there instead is known from a refusal, too, and then the watch has no news of it.
-            if writes or outdated:
-                self._changed()
+            except ClusterError as error:
+                errors.append(error)
+                if error.retry_after is not None:
+                    break  # the server asks for time, whatever the next request is about
+        # What is there instead is known from a refusal, too, and then the watch has no news of it.
+        if writes or any(error.conflict for error in errors):
+            self._changed()
+        if errors:
+            raise errors[0]
         return writes
 
     async def _execute(self, step: Step) -> int:
