@@ -30,7 +30,8 @@ ENDPOINT = "WebhookEndpoint"
 class World:
     """See `hookgate.control.cluster.Cluster`. ``hidden`` are objects that caches do not show yet.
 
-    ``outdated`` are objects that caches show as they were.
+    ``outdated`` are objects that caches show as they were. ``refused`` are writes that are not permitted, in the
+    words of `describe`.
     """
 
     system_namespace = "hookgate-system"
@@ -40,6 +41,7 @@ class World:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.hidden: set[Key] = set()
         self.outdated: dict[Key, Object] = {}
+        self.refused: set[str] = set()
         self.classes: dict[str, bool] | None = None
         self.forwards: dict[tuple[str, str], str] = {}
         self.story: list[str] = []
@@ -154,7 +156,9 @@ class World:
     async def execute(self, step: Step) -> None:
         key = _key(step.object)
         self.watchman.see_step(step)
-        with _Counted(self, describe(step, self.binding_namespace)):
+        words = describe(step, self.binding_namespace)
+        self._permitted(words)
+        with _Counted(self, words):
             found = self.objects.get(key)
             self.hidden.discard(key)  # what is written is seen, and after a conflict the next look is a live one
             try:
@@ -169,7 +173,9 @@ class World:
         key = _key(manifest)
         ready = next(c for c in status["conditions"] if c["type"] == "Ready")
         self.outdated.pop(key, None)  # done or refused, the answer tells what is so
-        with _Counted(self, f"status {ready['status']} {ready['reason']}"):
+        words = f"status {ready['status']} {ready['reason']}"
+        self._permitted(words)
+        with _Counted(self, words):
             found = self._expected("write the status of", key, {"uid": manifest["metadata"]["uid"]})
             assert violations(found["metadata"]["generation"], status) == []
             self.watchman.see_text(repr(status))
@@ -180,6 +186,10 @@ class World:
         self.events.append(("Normal" if normal else "Warning", reason))
 
     # An API server's rules -----------------------------------------------------------------------------------------
+
+    def _permitted(self, words: str) -> None:
+        if words in self.refused:
+            raise ClusterError(f"{words}: 403 Forbidden", refused=True)
 
     def _carry_out(self, step: Step, key: Key, found: dict[str, Any] | None) -> None:
         wanted = copy.deepcopy(dict(step.object))
@@ -342,6 +352,6 @@ def _keep_fixed(found: dict[str, Any], new: dict[str, Any]) -> None:
     if found["kind"] != "Secret":
         return
     if found.get("type") != new.get("type"):
-        raise ClusterError("a Secret's type cannot change")
+        raise ClusterError("a Secret's type cannot change", refused=True)
     if found.get("immutable") and (found.get("data") != new.get("data") or not new.get("immutable")):
-        raise ClusterError("an immutable Secret cannot change")
+        raise ClusterError("an immutable Secret cannot change", refused=True)

@@ -252,7 +252,7 @@ class ApiServerCluster:
             if error.forbidden and mirror is self._mirrors.connections:
                 self._out_of_reach(obj)
             await self._outdated(resource, mirror, obj, error)
-            raise _translated(error) from None
+            raise _translated(error, refused=error.forbidden or error.invalid) from None
 
     def _out_of_reach(self, obj: Object) -> None:
         """Forget a connection Secret that we may not write, if its endpoint is being deleted."""
@@ -363,6 +363,8 @@ def _role(obj: Object) -> str | None:
     return str(role) if role else None
 
 
-def _translated(error: ApiError) -> ClusterError:
+def _translated(error: ApiError, *, refused: bool = False) -> ClusterError:
     outdated = error.conflict or error.already_exists or error.not_found
-    return ClusterError(str(error), conflict=outdated, retry_after=error.retry_after)
+    # Whoever is asked for time has nothing to tell yet, and may not write it either.
+    final = refused and error.retry_after is None
+    return ClusterError(str(error), conflict=outdated, retry_after=error.retry_after, refused=final)

@@ -24,13 +24,17 @@ class Request(NamedTuple):
 class ClusterError(Exception):
     """A read or write that did not happen. ``conflict``: what was seen is outdated, look again.
 
-    ``retry_after`` is in seconds where the server named a time. The text names verb, kind and object, never contents.
+    ``retry_after`` is in seconds where the server named a time. ``refused``: a write that the server will not have,
+    and that somebody has to be told of. The text names verb, kind, object and the kind of error, never contents.
     """
 
-    def __init__(self, text: str, *, conflict: bool = False, retry_after: float | None = None) -> None:
+    def __init__(
+        self, text: str, *, conflict: bool = False, retry_after: float | None = None, refused: bool = False
+    ) -> None:
         super().__init__(text)
         self.conflict = conflict
         self.retry_after = retry_after
+        self.refused = refused
 
 
 class Cluster(Protocol):

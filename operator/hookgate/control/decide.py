@@ -20,7 +20,7 @@ from hookgate.control.next_binding import effective_state, next_binding
 from hookgate.control.removal import IDLE_AGAIN, PENDING_AGAIN, absent, teardown
 from hookgate.control.repairs import reference
 from hookgate.control.replay import told_replay
-from hookgate.control.status import Outcome, invalid, status_of
+from hookgate.control.status import Outcome, invalid, keeping, refused, status_of
 from hookgate.control.understood import understand
 from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
@@ -79,6 +79,8 @@ def _present(case: Case) -> Plan:
     """Plan for an endpoint that is to exist, active or not, served or refused."""
     observed = case.observed
     findings = tuple(f for f in (checks.first(checks.ACCEPTED, case), checks.first(_RESOLVED, case)) if f)
+    if observed.refusal is not None:
+        return Plan(status=_stopped(case, findings))
     binding = next_binding(case, findings)
     raw = contract.encode(binding) if binding else None
     digest = contract.digest(raw) if raw else None
@@ -100,6 +102,17 @@ def _present(case: Case) -> Plan:
     )
 
 
+def _stopped(case: Case, findings: tuple[Finding, ...]) -> Object:
+    """Return the status where a write was refused: what is there counts, not what was to be."""
+    observed = case.observed
+    binding, _ = _read_binding(observed.binding)
+    raw = _stored(observed)
+    digest = contract.digest(raw) if binding is not None and raw is not None else None
+    confirmed = _confirmed(observed, digest)
+    outcome = _outcome(case, (*refused(observed), *findings), binding, digest, confirmed=confirmed)
+    return keeping(outcome) if binding is None else status_of(outcome)
+
+
 def _fight(obj: Object) -> Finding:
     """Tell of an object that somebody else changes again as often as it is put right."""
     return Finding(
@@ -114,9 +127,7 @@ def _fight(obj: Object) -> Finding:
 def _outcome(
     case: Case, findings: tuple[Finding, ...], binding: Binding | None, digest: str | None, *, confirmed: bool
 ) -> Outcome:
-    taken = any(f.reason == "SecretNameTaken" for f in findings)
     observed, before = case.observed, case.observed.manifest.get("status") or {}
-    known = before.get("secretName")
     calls = next_calls(before.get("calls"), observed.calls, observed.now)
     verifying = current(binding.keys, observed.now) if binding is not None else ()
     refresh = calls is not before.get("calls")
@@ -133,12 +144,21 @@ def _outcome(
         route=_shared_route(case) or next(iter(case.observed.routes), None),
         classes=case.observed.routing.classes,
         header=case.header,
-        secret_name=known if taken else case.endpoint.spec.secret_name,
+        secret_name=_told_name(case, findings),
         now=case.observed.now,
         replay=told_replay(case),
         calls=calls,
         keys=next_keys(before.get("keys") or (), verifying, observed.calls, refresh=refresh),
     )
+
+
+def _told_name(case: Case, findings: tuple[Finding, ...]) -> str | None:
+    """Return the name of the connection Secret; while it could not be made, the one that was told before."""
+    wanted, found = case.endpoint.spec.secret_name, case.connection
+    stopped = any(f.reason in ("SecretNameTaken", "WriteRefused") for f in findings)
+    if stopped and not (found is not None and objects.owned_by(found, case.endpoint.uid)):
+        return (case.observed.manifest.get("status") or {}).get("secretName")
+    return wanted
 
 
 def _confirmed(observed: Observed, digest: str | None) -> bool:
@@ -225,8 +245,9 @@ def _unreadable(observed: Observed, message: str) -> Plan:
         closed = replace(found, closed=True)
         steps += _binding_steps(observed, contract.encode(closed))
         steps += (Step(verb=Verb.DELETE, object=route) for route in observed.routes)
-    generation = int(objects.meta(observed.manifest).get("generation") or 0)
-    return Plan(steps=tuple(steps), status=invalid(observed.manifest, generation, message, observed.now, closed))
+    if observed.refusal is not None:
+        return Plan(status=invalid(observed, message, found))
+    return Plan(steps=tuple(steps), status=invalid(observed, message, closed))
 
 
 def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[Step]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from hookgate.config.platform import PlatformConfig
-from hookgate.control.cluster import Cluster, Receivers, Request, request_of
+from hookgate.control.cluster import Cluster, ClusterError, Receivers, Request, request_of
 from hookgate.control.decide import decide
 from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
@@ -78,12 +78,16 @@ class Reconciler:
             if manifest is None:
                 return None
             plan = self._decide(await self._observe(manifest, served))
-            if plan.steps and not sure and not meta(manifest).get("deletionTimestamp"):
-                await self._make_sure(manifest, plan.steps[0])
-                sure = True
-                continue
-            for step in plan.steps:
-                await self._execute(manifest, step)
+            try:
+                if plan.steps and not sure and not meta(manifest).get("deletionTimestamp"):
+                    await self._make_sure(manifest, plan.steps[0])
+                    sure = True
+                    continue
+                await self._execute_all(manifest, plan)
+            except ClusterError as error:
+                if error.refused:
+                    await self._tell_refusal(request, served, error)
+                raise
             if plan.awaits:
                 served = await self._receivers.served(uid_of(manifest), plan.awaited)
             elif not plan.steps or plan.final:
@@ -107,6 +111,26 @@ class Reconciler:
         plan = decide(observed)
         contested = self._repairs.contested(observed.manifest, plan.steps, observed.now)
         return decide(replace(observed, contested=contested)) if contested else plan
+
+    async def _execute_all(self, manifest: Object, plan: Plan) -> None:
+        """Carry out the steps as far as it goes. Raises the first `ClusterError`."""
+        first: ClusterError | None = None
+        for step in plan.steps:
+            try:
+                await self._execute(manifest, step)
+            except ClusterError as error:
+                if not (plan.apart and error.refused):
+                    raise
+                first = first or error
+        if first is not None:
+            raise first
+
+    async def _tell_refusal(self, request: Request, served: Served | None, error: ClusterError) -> None:
+        """Say in the status what the API server refuses: else nobody but a log knows why nothing happens."""
+        manifest = self._cluster.endpoint(request)
+        if manifest is not None:
+            observed = await self._observe(manifest, served)
+            await self._report(manifest, decide(replace(observed, refusal=str(error))))
 
     async def _execute(self, manifest: Object, step: Step) -> None:
         await self._cluster.execute(step)

@@ -2,7 +2,7 @@
 
 The order is the reverse of an activation: binding and route go first, so that nothing is reachable; the receivers
 confirm; only then go the connection Secret and, for a deleted object, the finalizer. The binding is what revokes, so
-nothing is before it.
+nothing is before it, and neither waits for the other.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from hookgate.control import objects
-from hookgate.control.status import Outcome, status_of
+from hookgate.control.status import Outcome, refused, status_of
 from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.conditions import ConditionType
@@ -35,33 +35,36 @@ def absent(observed: Observed, endpoint: WebhookEndpoint) -> Plan:
     """Return what is left to do until an endpoint that is declared absent has nothing any more."""
     owned = [s for s in observed.connections if objects.owned_by(s, endpoint.uid)]
     unreachable = _make_unreachable(observed)
-    done = not unreachable and not owned
+    told = refused(observed)
+    done = not unreachable and not owned and not told
     status = status_of(
         Outcome(
             manifest=observed.manifest,
             generation=endpoint.generation,
             state=State.ABSENT,
-            findings=() if done else (_REMOVING,),
+            findings=told or (() if done else (_REMOVING,)),
             now=observed.now,
         )
     )
-    if done:
+    if done or told:
         return Plan(status=status)
     if unreachable or not _asked(observed):
-        return Plan(steps=unreachable, awaits=True, status=status)
+        return Plan(steps=unreachable, apart=True, awaits=True, status=status)
     if _dropped_by_all(observed):
         return Plan(steps=tuple(Step(verb=Verb.DELETE, object=s) for s in owned), status=status)
     return Plan(status=status, again=PENDING_AGAIN)
 
 
 def teardown(observed: Observed) -> Plan:
-    """Return what is left to do for a deleted object; its status is nobody's concern any more."""
+    """Return what is left to do for a deleted object; its status tells of nothing but what holds it up."""
     manifest = observed.manifest
     if FINALIZER not in (objects.meta(manifest).get("finalizers") or ()):
         return Plan()
+    if told := refused(observed):
+        return Plan(status=_undeletable(observed, told))
     unreachable = _make_unreachable(observed, retain=retains(observed.manifest))
     if unreachable or not _asked(observed):
-        return Plan(steps=unreachable, awaits=True)
+        return Plan(steps=unreachable, apart=True, awaits=True)
     confirmed = _dropped_by_all(observed)
     if not confirmed and observed.now - _deleted_at(observed) < DELETION_PATIENCE:
         return Plan(again=PENDING_AGAIN)
@@ -71,6 +74,13 @@ def teardown(observed: Observed) -> Plan:
     )
     last = Step(verb=Verb.APPLY, object=objects.finalizer(manifest, present=False))
     return Plan(steps=(*_part_with_secrets(observed), last), final=True, warning=None if confirmed else warning)
+
+
+def _undeletable(observed: Observed, told: tuple[Finding, ...]) -> Object:
+    generation = int(objects.meta(observed.manifest).get("generation") or 0)
+    return status_of(
+        Outcome(manifest=observed.manifest, generation=generation, state=State.ABSENT, findings=told, now=observed.now)
+    )
 
 
 def _make_unreachable(observed: Observed, *, retain: bool = False) -> tuple[Step, ...]:

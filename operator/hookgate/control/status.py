@@ -13,7 +13,8 @@ from typing import Any
 
 from hookgate.config.platform import Exposure, Host
 from hookgate.control.exposed import Classes, route_state
-from hookgate.control.values import Finding, Object, Served
+from hookgate.control.objects import meta
+from hookgate.control.values import Finding, Object, Observed, Served
 from hookgate.model.binding import Binding
 from hookgate.model.conditions import Condition, ConditionType, Truth, merge
 from hookgate.model.endpoint import AuthType, State
@@ -108,15 +109,34 @@ def conditions(outcome: Outcome) -> tuple[Condition, ...]:
     return tuple(told)
 
 
-def invalid(manifest: Object, generation: int, message: str, now: float, binding: Binding | None) -> dict[str, Any]:
-    """Return the status of an object whose spec cannot be read; what it showed before is kept, it may still be true."""
-    before: Mapping[str, Any] = manifest.get("status") or {}
+def invalid(observed: Observed, message: str, binding: Binding | None) -> dict[str, Any]:
+    """Return the status of an object whose spec cannot be read."""
+    generation = int(meta(observed.manifest).get("generation") or 0)
     finding = Finding(condition=ConditionType.ACCEPTED, reason="InvalidSpec", message=message)
-    outcome = Outcome(
-        manifest=manifest, generation=generation, state=State.INACTIVE, findings=(finding,), now=now, binding=binding
+    return keeping(
+        Outcome(
+            manifest=observed.manifest,
+            generation=generation,
+            state=State.INACTIVE,
+            findings=(*refused(observed), finding),
+            now=observed.now,
+            binding=binding,
+        )
     )
-    kept = {k: before[k] for k in _KEPT if k in before}
-    return {**kept, **status_of(outcome)}
+
+
+def keeping(outcome: Outcome) -> dict[str, Any]:
+    """Return a status where not everything was looked at: what it showed before is kept, it may still be true."""
+    before: Mapping[str, Any] = outcome.manifest.get("status") or {}
+    return {**{k: before[k] for k in _KEPT if k in before}, **status_of(outcome)}
+
+
+def refused(observed: Observed) -> tuple[Finding, ...]:
+    """Return what is to be told first, before all other findings, where the API server has just refused a write."""
+    if observed.refusal is None:
+        return ()
+    message = f"The API server refuses a write: {observed.refusal}. It is tried again, at least once in two minutes."
+    return (Finding(condition=ConditionType.READY, reason="WriteRefused", message=message),)
 
 
 def _judged(outcome: Outcome, kind: ConditionType, good: str) -> Condition:
@@ -133,7 +153,7 @@ def _judged(outcome: Outcome, kind: ConditionType, good: str) -> Condition:
 
 def _programmed(outcome: Outcome) -> tuple[Truth, str, str]:
     if outcome.state is State.ABSENT:
-        return Truth.FALSE, "Absent", "Nothing is served for an absent endpoint."
+        return Truth.FALSE, "Absent", "Nothing is to be served for an absent endpoint."
     if outcome.binding is None:
         return Truth.FALSE, "NoBinding", "There is nothing to serve yet."
     if outcome.binding.closed:
@@ -141,7 +161,9 @@ def _programmed(outcome: Outcome) -> tuple[Truth, str, str]:
     if outcome.confirmed:
         return Truth.TRUE, "Programmed", "Every ready receiver serves it."
     served = outcome.served
-    if served is None or served.ready == 0:
+    if served is None:
+        return Truth.FALSE, "ReceiversPending", "Receivers were not asked for it yet."
+    if served.ready == 0:
         return Truth.FALSE, "NoReceivers", "No receiver is ready; see the receiver Deployment or receiver.addresses."
     return Truth.FALSE, "ReceiversPending", f"{served.agreeing} of {served.ready} ready receivers serve it."
 
@@ -149,7 +171,7 @@ def _programmed(outcome: Outcome) -> tuple[Truth, str, str]:
 def _exposed(outcome: Outcome) -> tuple[Truth, str, str]:
     binding = outcome.binding
     if outcome.state is State.ABSENT:
-        return Truth.FALSE, "Absent", "An absent endpoint has no route."
+        return Truth.FALSE, "Absent", "An absent endpoint is to have no route."
     if binding is None or binding.segment is None:
         return Truth.FALSE, "NotActivated", "The URL is made at the first activation."
     if binding.closed or outcome.host is None:

@@ -95,7 +95,7 @@ class Observed:
     binding already has the path that this endpoint was told to have. ``calls`` is what receivers last said of calls.
     ``key_sets`` are those of the issuers that it names.
     ``contested`` are the objects, by their references, that were put right so often that the next repair waits so many
-    seconds.
+    seconds. ``refusal`` names a write that the API server has just refused: then there is nothing to do but to tell.
     """
 
     manifest: Object
@@ -119,6 +119,7 @@ class Observed:
     key_sets: Mapping[KeySet, Published] = field(default_factory=lambda: MappingProxyType({}))
     routing: Routing = field(default_factory=Routing)
     contested: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    refusal: str | None = None
 
 
 class Serve(Enum):
@@ -165,12 +166,14 @@ class Plan:
     """What to do next: ``steps`` in order, then wait until receivers serve ``awaited``, then decide again.
 
     ``awaits`` tells whether there is anything to wait for; ``awaited`` None means: until no receiver serves the uid.
+    ``apart``: no step rests on another, so that each is taken whatever becomes of the others.
     ``final``: with its steps all is done, there is no need to look again. ``status`` is what holds if nothing more
     happens; None leaves the object's status alone. ``again`` asks for another look after that many seconds.
     ``warning`` is for an Event.
     """
 
     steps: tuple[Step, ...] = ()
+    apart: bool = False
     awaits: bool = False
     awaited: str | None = None
     final: bool = False
