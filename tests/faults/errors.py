@@ -1,4 +1,5 @@
 """P14: each request of each story, reads and writes, is answered by each error once; and those of a start as well.
+What lasts is in `refusals`.
 
 Where the server asks for time, somebody changes the endpoint before that is over: it has to wait all the same.
 """
@@ -14,6 +15,7 @@ from tests.faults.batch import Story, together
 from tests.faults.cases import Case, Scope, harmless
 from tests.faults.operators import Operator, pause_until
 from tests.faults.picture import difference
+from tests.faults.refusals import REFUSED, refusals
 from tests.faults.repeatedly import repeatedly
 from tests.faults.rules import Action, Break, Fail, Rule
 from tests.faults.scenarios import SCENARIOS, Scenario
@@ -34,7 +36,7 @@ ERRORS: Mapping[str, Action] = {
     "no answer": Break(how="hang"),
     "slow drip": Break(how="drip"),
 }
-_QUICK = ("create",)
+_QUICK = ("create", REFUSED)
 _QUICK_ERRORS = ("409", "429, Retry-After", "500", "reset", "done, no answer")
 #: What is tried apart from the scenarios: an operator that starts.
 _START = "start"
@@ -44,8 +46,8 @@ _STARTING = 24
 
 def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every request, every error."""
-    names = scope.chosen([_START, *(n for n, s in SCENARIOS.items() if not s.alone)], _QUICK)
-    chosen = {n: SCENARIOS[n] for n in names if n != _START}
+    names = scope.chosen([_START, *(n for n, s in SCENARIOS.items() if not s.alone), REFUSED], _QUICK)
+    chosen = {n: SCENARIOS[n] for n in names if n in SCENARIOS}
     references: dict[str, tuple[str, int]] = {}
     for story in together(stand, [(n, s, lambda _: None) for n, s in chosen.items()]):
         yield Case("P14", f"{story.name}: undisturbed", story.wrong)
@@ -68,6 +70,8 @@ def errors(stand: Stand, scope: Scope) -> Iterator[Case]:
     yield from harmless("P14", [rule.fired for rule in rules.values()])
     if _START in names:
         yield from starts(stand)
+    if REFUSED in names:
+        yield from refusals(stand)
 
 
 def _answer(stand: Stand, rules: dict[str, Rule], name: str, action: Action, nth: int) -> Callable[[Team], object]:

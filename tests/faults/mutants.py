@@ -145,6 +145,14 @@ MUTANTS: tuple[Mutant, ...] = (
         new="if False and retry_after is not None:",
     ),
     Mutant(
+        property="P14",
+        what="a write that is refused for good is told to nobody",
+        file=f"{_CONTROL}/reconcile.py",
+        old="if error.refused:",
+        new="if False and error.refused:",
+        tried=("--only", "refused for good"),
+    ),
+    Mutant(
         property="P15",
         what="what breaks kopf's watch ends the operator",
         file=f"{_CONTROL}/handlers.py",
@@ -188,6 +196,14 @@ MUTANTS: tuple[Mutant, ...] = (
         file=f"{_CONTROL}/operator.py",
         old="return orphans(bindings, routes, living, namespaces)",
         new="return orphans((), (), living, namespaces)",
+    ),
+    Mutant(
+        property="P19",
+        what="the sweep ends at the first deletion that is refused",
+        file=f"{_CONTROL}/sweeping.py",
+        old="        except ClusterError as error:\n",
+        new="        except ClusterError as error:\n            return swept\n",
+        tried=("--only", "may not be swept up"),
     ),
     Mutant(
         property="P20",

@@ -364,7 +364,14 @@ async def _drip(request: web.BaseRequest, status: int, headers: dict[str, str], 
 
 def _failure(fail: Fail) -> web.Response:
     """An error as an API server tells it."""
-    reason = {409: "Conflict", 422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 504: "Timeout"}
+    reason = {
+        403: "Forbidden",
+        409: "Conflict",
+        422: "Invalid",
+        429: "TooManyRequests",
+        500: "InternalError",
+        504: "Timeout",
+    }
     document = {
         "kind": "Status",
         "apiVersion": "v1",

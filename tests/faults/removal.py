@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tests.cluster.plane import ROOT
 from tests.faults.cases import Case, Scope
+from tests.faults.rules import Fail, Rule
 from tests.faults.stand import RESYNC, Stand
 from tests.faults.team import Team
 
@@ -146,12 +147,34 @@ def _repair(stand: Stand) -> None:
         stand.cluster.install_crds(ROOT / "crds")
 
 
+def _one_stays(stand: Stand, teams: list[Team]) -> None:
+    """What is left of the first may not be deleted for a while, which holds up neither a start nor the other sweeps."""
+    stand.end_operator()
+    for team in teams:
+        team.force_away()
+        team.delete()
+        team.gone()
+    first, *others = teams
+    stand.proxy.rules = [
+        Rule(action=Fail(status=403), team=first.namespace, lasting=True, matches=lambda asked: asked.verb == "delete")
+    ]
+    stand.run_operator(resync=RESYNC)
+    for team in others:
+        stand.wait(lambda t=team: _nothing(t), lambda t=team: f"nothing to be left, not {_left(t)}")  # type: ignore[misc]
+    assert _left(first), "nothing was refused"
+    newcomer = stand.team().created()
+    stand.proxy.rules = []
+    newcomer.delete()
+    newcomer.gone()
+
+
 WAYS: Mapping[str, Callable[[Stand, list[Team]], None]] = {
     "deleted": _deleted,
     "deleted while no operator runs": _stopped,
     "finalizers forced away while no operator runs": _forced,
     "finalizers forced away while one runs": _forced_while_running,
     "absent, then deleted": _absent_then_deleted,
+    "finalizers forced away, and one may not be swept up at first": _one_stays,
     "the namespace deleted": _namespace,
     "no receiver to confirm": _receiver_down,
     "the kind deleted while an operator runs": _crd_while_running,

@@ -40,7 +40,7 @@ PROPERTIES: Mapping[str, str] = {
     "P11": "every status seen, whatever happened, keeps the rules of kstatus (cases: statuses)",
     "P12": "drift of any field or object is undone by one write, and what others put there stays",
     "P13": "who insists on a field is fought a few times, then now and then, and it is told",
-    "P14": "an error in answer to any request converges; Retry-After is obeyed",
+    "P14": "an error in answer to any request converges or is told; Retry-After is obeyed",
     "P15": "watches that fall silent, end or talk nonsense, outages and new tokens are overcome",
     "P16": "one operator writes at a time; one that was stopped beyond its lease writes no more",
     "P17": "nothing is read in another team's namespace",
