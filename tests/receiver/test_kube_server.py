@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
 from hookgate.cli import receiver
@@ -23,6 +22,7 @@ from hookgate.receiver.kube_server import keep_out
 from hookgate.receiver.kube_source import BINDINGS_NAMESPACE
 from tests.kube.asyncrun import eventually, run
 from tests.kube.fakeserver import Answer, FakeApiServer, failing
+from tests.kube.test_connect import kubeconfig
 from tests.receiver.rig import settings
 
 TOLD = "10.1.2.3"
@@ -175,7 +175,7 @@ def test_a_receiver_reads_no_binding_before_the_api_server_told_where_it_is(
             for _ in range(1000):
                 server.next("get", failing(503, "ServiceUnavailable"))
             options = argparse.Namespace(
-                kubeconfig=kubeconfig(tmp_path, server.url), bindings_namespace=BINDINGS_NAMESPACE
+                kubeconfig=kubeconfig(tmp_path, server.url, user={}), bindings_namespace=BINDINGS_NAMESPACE
             )
             running = asyncio.create_task(receiver._from_cluster(settings(), options))
             try:
@@ -190,18 +190,3 @@ def test_a_receiver_reads_no_binding_before_the_api_server_told_where_it_is(
                 await asyncio.gather(running, return_exceptions=True)
 
     run(whole())
-
-
-def kubeconfig(folder: Path, url: str) -> str:
-    """Write one for a server that asks nobody who they are."""
-    file = folder / "kubeconfig"
-    whole = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "x",
-        "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-        "clusters": [{"name": "x", "cluster": {"server": url}}],
-        "users": [{"name": "x", "user": {}}],
-    }
-    file.write_text(yaml.safe_dump(whole))
-    return str(file)
