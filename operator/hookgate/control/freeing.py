@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hookgate.control import objects
-from hookgate.control.removal import retains, retire
+from hookgate.control.removal import retains, revoking
 from hookgate.control.status import rfc3339
 from hookgate.control.values import Object, Step, Verb
 from hookgate.model.conditions import Condition, ConditionType, Truth, merge
@@ -29,12 +29,8 @@ def freeing(
     binding_namespace: str,
 ) -> tuple[Step, ...]:
     """Return the writes, what revokes first. ``connections`` are the Secrets whose label names the endpoint."""
-    uid, steps = objects.uid_of(manifest), list[Step]()
-    if binding is not None and retains(manifest):
-        steps.append(retire(uid, binding, binding_namespace))
-    elif binding is not None:
-        steps.append(Step(verb=Verb.DELETE, object=binding))
-    steps += [Step(verb=Verb.DELETE, object=route) for route in routes]
+    uid = objects.uid_of(manifest)
+    steps = [*revoking(uid, binding, routes, kept_in=binding_namespace if retains(manifest) else None)]
     if retains(manifest):
         steps += [
             Step(verb=Verb.REPLACE, object=objects.released(secret, uid))

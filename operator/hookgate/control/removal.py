@@ -7,6 +7,7 @@ nothing is before it, and neither waits for the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from hookgate.control import objects
@@ -34,18 +35,10 @@ _REMOVING = Finding(
 def absent(observed: Observed, endpoint: WebhookEndpoint) -> Plan:
     """Return what is left to do until an endpoint that is declared absent has nothing any more."""
     owned = [s for s in observed.connections if objects.owned_by(s, endpoint.uid)]
-    unreachable = _make_unreachable(observed)
+    unreachable = _make_unreachable(observed, retain=False)
     told = refused(observed)
     done = not unreachable and not owned and not told
-    status = status_of(
-        Outcome(
-            manifest=observed.manifest,
-            generation=endpoint.generation,
-            state=State.ABSENT,
-            findings=told or (() if done else (_REMOVING,)),
-            now=observed.now,
-        )
-    )
+    status = _status(observed, told or (() if done else (_REMOVING,)))
     if done or told:
         return Plan(status=status)
     if unreachable or not _asked(observed):
@@ -61,8 +54,8 @@ def teardown(observed: Observed) -> Plan:
     if FINALIZER not in (objects.meta(manifest).get("finalizers") or ()):
         return Plan()
     if told := refused(observed):
-        return Plan(status=_undeletable(observed, told))
-    unreachable = _make_unreachable(observed, retain=retains(observed.manifest))
+        return Plan(status=_status(observed, told))
+    unreachable = _make_unreachable(observed, retain=retains(manifest))
     if unreachable or not _asked(observed):
         return Plan(steps=unreachable, apart=True, awaits=True)
     confirmed = _dropped_by_all(observed)
@@ -76,24 +69,27 @@ def teardown(observed: Observed) -> Plan:
     return Plan(steps=(*_part_with_secrets(observed), last), final=True, warning=None if confirmed else warning)
 
 
-def _undeletable(observed: Observed, told: tuple[Finding, ...]) -> Object:
+def _status(observed: Observed, told: tuple[Finding, ...]) -> Object:
     generation = int(objects.meta(observed.manifest).get("generation") or 0)
     return status_of(
         Outcome(manifest=observed.manifest, generation=generation, state=State.ABSENT, findings=told, now=observed.now)
     )
 
 
-def _make_unreachable(observed: Observed, *, retain: bool = False) -> tuple[Step, ...]:
-    steps = list[Step]()
-    if observed.binding is not None and retain:
-        uid = objects.uid_of(observed.manifest)
-        steps.append(retire(uid, observed.binding, observed.binding_namespace))
-    elif observed.binding is not None:
-        steps.append(Step(verb=Verb.DELETE, object=observed.binding))
-    return (*steps, *(Step(verb=Verb.DELETE, object=found) for found in observed.routes))
+def _make_unreachable(observed: Observed, *, retain: bool) -> tuple[Step, ...]:
+    kept_in = observed.binding_namespace if retain else None
+    return revoking(objects.uid_of(observed.manifest), observed.binding, observed.routes, kept_in=kept_in)
 
 
-def retire(uid: str, binding: Object, namespace: str) -> Step:
+def revoking(uid: str, binding: Object | None, routes: Sequence[Object], *, kept_in: str | None) -> tuple[Step, ...]:
+    """Return what makes an endpoint unreachable, the binding first; it is kept in that namespace, unless None."""
+    leads = tuple(Step(verb=Verb.DELETE, object=route) for route in routes)
+    if binding is None:
+        return leads
+    return (Step(verb=Verb.DELETE, object=binding) if kept_in is None else _retire(uid, binding, kept_in), *leads)
+
+
+def _retire(uid: str, binding: Object, namespace: str) -> Step:
     """Take the binding from the receivers' sight and keep it: it is what a later endpoint can adopt."""
     raw = objects.secret_data(binding).get(contract.DATA_KEY, b"")
     kept = objects.binding_secret(uid, raw, namespace, objects.ROLE_RETAINED)
