@@ -47,7 +47,7 @@ class Connection:
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._current: Request | None = None
         self._incoming: Request | None = None
-        self._raw = b""  # what has come and is not parsed yet, since requests wait
+        self._raw = memoryview(b"")  # what has come and is not parsed yet, since requests wait; parts are no copies
         self._coming = Coming(shared.bounds.head_bytes)
         self._blocked = self._broken = self._paused = False
         self._linger: int | None = None  # how many bytes may still be thrown away after the last answer
@@ -92,7 +92,7 @@ class Connection:
                     self._transport.close()
             return
         if self._raw or len(data) > AT_ONCE:
-            self._raw += data
+            self._raw = memoryview(bytes(self._raw) + data)
             self._parse_raw()
         else:
             self._parse(self._parser, data)
@@ -112,7 +112,7 @@ class Connection:
         self._blocked = False
         self._advance()
 
-    def _parse(self, parser: httptools.HttpRequestParser, data: bytes) -> None:
+    def _parse(self, parser: httptools.HttpRequestParser, data: bytes | memoryview) -> None:
         self._coming.piece(len(data))
         try:
             parser.feed_data(data)
@@ -128,6 +128,7 @@ class Connection:
             size = AT_ONCE if self._incoming is None else max(AT_ONCE, self._incoming.due())
             data, self._raw = self._raw[:size], self._raw[size:]
             self._parse(self._parser, data)
+        self._raw = memoryview(bytes(self._raw))  # or all of which this is a part would be kept
         if self._parser is not None and not self._waiting.coming(self._coming.size + len(self._raw)):
             self._end_for(Bound.WAITING_BYTES)
 
@@ -317,7 +318,7 @@ class Connection:
 
     def _forget(self) -> None:
         """Keep nothing of what is unfinished. The parser has a part of it, and parses no more."""
-        self._parser, self._raw = None, b""
+        self._parser, self._raw = None, memoryview(b"")
         self._coming.forget()
         self._waiting.coming(0)
 
@@ -335,9 +336,8 @@ class Connection:
 
     def _free(self) -> bool:
         """Tell whether nothing has to happen before the next request, or the rest of this one, is read."""
-        if self._blocked or self._linger is not None or self._waiting.any() or self._transport.is_closing():
-            return False
-        return self._current is None or self._current.state is not DELIVERING
+        held = self._blocked or self._linger is not None or self._waiting.any() or self._transport.is_closing()
+        return not held and (self._current is None or self._current.state is not DELIVERING)
 
     def _take_turns(self) -> None:
         while self._current is None and not self._blocked and self._linger is None and self._waiting.any():
