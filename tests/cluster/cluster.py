@@ -125,6 +125,16 @@ class Cluster:
             path, server=server or self.url, ca=self.ca_file.read_bytes(), token=token, namespace=namespace
         )
 
+    def may(self, user: str, verb: str, resource: str, *place: str) -> bool:
+        """Whether the authorizer lets `user` do this, in the `place` that kubectl's options name."""
+        answer = self.kubectl("auth", "can-i", verb, resource, f"--as={user}", *place, check=False)
+        return answer.stdout.strip() == "yes"
+
+    def until_allowed(self, user: str, verb: str, resource: str, namespace: str) -> None:
+        """Waits until the authorizer knows of a right: it watches them, and so learns of new ones late."""
+        allowed = f"{user} to be allowed to {verb} {resource}"
+        wait_until(lambda: self.may(user, verb, resource, f"--namespace={namespace}"), allowed)
+
     def restore(self) -> None:
         """Undoes what a test did to the cluster's processes; nothing, where there are none to touch."""
 

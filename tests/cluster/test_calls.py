@@ -142,6 +142,8 @@ def test_explain_tells_what_the_status_tells_where_no_receiver_can_be_asked(run:
     account = f"--serviceaccount={team.namespace}:looker"
     binding = ("create", "rolebinding", "looker", "--clusterrole=hookgate-view", account, "-n", team.namespace)
     team.plane.cluster.kubectl(*binding)
+    user = f"system:serviceaccount:{team.namespace}:looker"
+    team.plane.cluster.until_allowed(user, "get", "webhookendpoints.hookgate.dev", team.namespace)
     looker = team.plane.cluster.kubeconfig_for(team.namespace, "looker")
     code, out, errors = run("explain", "push", kubeconfig=looker)
     assert (code, errors.split(";")[0]) == (0, f"hookgate: you may not list pods in {SYSTEM}")

@@ -64,6 +64,7 @@ def test_the_server_is_ready_and_of_the_version_that_the_binaries_were_built_as(
 def test_a_service_account_may_do_what_its_role_allows_and_nothing_else(control_plane: Cluster, namespace: str) -> None:
     """TokenRequest tokens are real identities under real RBAC."""
     control_plane.apply(READER, namespace=namespace)
+    control_plane.until_allowed(f"system:serviceaccount:{namespace}:reader", "list", "configmaps", namespace)
     control_plane.apply(config_map("greeting", hello="world"), namespace=namespace)
     reader = control_plane.kubeconfig_for(namespace, "reader")
 
@@ -193,6 +194,7 @@ def test_a_cluster_named_by_a_kubeconfig_has_the_same_surface(
     assert cluster.url == process_control.url
     assert cluster.ca_file.read_bytes() == process_control.ca_file.read_bytes()
     cluster.apply(READER, namespace=namespace)
+    cluster.until_allowed(f"system:serviceaccount:{namespace}:reader", "list", "configmaps", namespace)
     reader = cluster.kubeconfig_for(namespace, "reader")
     assert cluster.get("configmaps", kubeconfig=reader)["items"] == []
 

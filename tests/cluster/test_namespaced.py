@@ -83,8 +83,7 @@ def asked(plane: Plane, since: int) -> list[dict[str, Any]]:
 
 def may(plane: Plane, verb: str, resource: str, *place: str) -> bool:
     """Whether the authorizer lets the operator do this."""
-    answer = plane.cluster.kubectl("auth", "can-i", verb, resource, f"--as={OPERATOR_USER}", *place, check=False)
-    return answer.stdout.strip() == "yes"
+    return plane.cluster.may(OPERATOR_USER, verb, resource, *place)
 
 
 def test_in_its_namespaces_it_does_all_that_it_does(tenants: dict[str, Team], plane: Plane) -> None:

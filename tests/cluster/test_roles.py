@@ -19,15 +19,20 @@ EDITOR, VIEWER, BUILT_IN = "editor", "viewer", "built-in-editor"
 def people(team: Team) -> Team:
     """A team with one who configures, one who looks, and one with the built-in role `edit`."""
     cluster = team.plane.cluster
-    for who, role in ((EDITOR, "hookgate-edit"), (VIEWER, "hookgate-view"), (BUILT_IN, "edit")):
+    endpoints = "webhookendpoints.hookgate.dev"
+    for who, role, what in (
+        (EDITOR, "hookgate-edit", endpoints),
+        (VIEWER, "hookgate-view", endpoints),
+        (BUILT_IN, "edit", "secrets"),
+    ):
         cluster.kubectl("create", "rolebinding", who, f"--clusterrole={role}", f"--user={who}", "-n", team.namespace)
+        cluster.until_allowed(who, "get", what, team.namespace)
     return team
 
 
 def may(team: Team, who: str, verb: str, what: str, *options: str) -> bool:
     """What the authorizer answers: ``kubectl auth can-i``."""
-    command = ("auth", "can-i", verb, what, *options, f"--as={who}", f"--namespace={team.namespace}")
-    return team.plane.cluster.kubectl(*command, check=False).stdout.strip() == "yes"
+    return team.plane.cluster.may(who, verb, what, *options, f"--namespace={team.namespace}")
 
 
 def tried(team: Team, who: str, *command: str) -> str:
@@ -88,6 +93,7 @@ def test_a_printed_role_reads_just_these_connection_secrets(people: Team, capsys
     assert tried(people, "reader", "get", "secret", "push-webhook") != ""
     cluster.apply(printed)
     for who in ("reader", "system:serviceaccount:ci:deployer"):
+        cluster.until_allowed(who, "get", "secrets/push-webhook", people.namespace)
         assert tried(people, who, "get", "secret", "push-webhook") == ""
         assert tried(people, who, "get", "secret", "release-webhook") == ""
         assert "forbidden" in tried(people, who, "get", "secret", "other-webhook")

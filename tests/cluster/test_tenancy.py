@@ -19,6 +19,9 @@ from tests.cluster.team import GITHUB, Object, Team, condition, encoded, route_n
 
 VALUE = b"another application's password"
 
+#: What nobody may do without these roles.
+RIGHTS = {"hookgate-edit": ("create", "webhookendpoints.hookgate.dev"), "edit": ("create", "secrets")}
+
 
 @pytest.fixture
 def victim(teams: Callable[[], Team]) -> Team:
@@ -35,7 +38,7 @@ def tenant(team: Team) -> Rest:
 
 
 def account(team: Team, name: str, *roles: str) -> Rest:
-    """A service account in the team's namespace, bound there to cluster roles."""
+    """A service account in the team's namespace, bound there to some of the cluster roles in `RIGHTS`."""
     cluster, admin, namespace = team.plane.cluster, team.plane.admin, team.namespace
     group = "rbac.authorization.k8s.io"
     metadata = {"name": name, "namespace": namespace}
@@ -50,6 +53,7 @@ def account(team: Team, name: str, *roles: str) -> Rest:
                 "subjects": [{"kind": "ServiceAccount", **metadata}],
             }
         )
+        cluster.until_allowed(f"system:serviceaccount:{namespace}:{name}", *RIGHTS[role], namespace)
     made = admin.send("POST", f"{path_of('ServiceAccount', namespace, name)}/token", {"spec": {}})
     return Rest(cluster.url, str(cluster.ca_file), made.body["status"]["token"])
 
