@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hookgate.model.binding import Key
 from hookgate.model.replay import USUAL, Protection, ReplayMode, ReplayPolicy
 from hookgate.scheme.presets import Presets
-from hookgate.scheme.replay import Mark, compile_marker, protection, recognised_for
+from hookgate.scheme.replay import MARK_BYTES, Mark, compile_marker, protection, recognised_for
 from hookgate.scheme.request import Request
 from hookgate.scheme.verify import compile_verifier
 from tests.scheme.kit import key, preset, scheme, wire
@@ -226,7 +226,7 @@ def test_a_mark_says_nothing_about_the_id_that_it_is_made_of() -> None:
     call = SENDERS["standard-webhooks"]()
     sender = preset("standard-webhooks").scheme
     (mark,) = marks(sender, call)
-    assert len(mark.key) == 16
+    assert len(mark.key) == MARK_BYTES
     request = Request(method="POST", headers=wire(call.headers.items()), query=b"", body=call.body)
     held = (key(call.secret),)
     verdict = compile_verifier(sender, held)(request, NOW)

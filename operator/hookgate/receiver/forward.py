@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from hookgate.receiver.identity import PREFIX
@@ -117,7 +118,12 @@ def forwarded(url: str | None) -> tuple[tuple[bytes, bytes], ...]:
     if url is None:
         return ()
     parts = urlsplit(url)
-    return ((b"x-forwarded-proto", parts.scheme.encode()), (b"x-forwarded-host", parts.netloc.encode("ascii")))
+    return _forwarded(parts.scheme, parts.netloc)
+
+
+@lru_cache(maxsize=256)  # most endpoints share their host with many others
+def _forwarded(scheme: str, host: str) -> tuple[tuple[bytes, bytes], ...]:
+    return ((b"x-forwarded-proto", scheme.encode()), (b"x-forwarded-host", host.encode("ascii")))
 
 
 def end_to_end(headers: Headers, withheld: frozenset[bytes]) -> list[tuple[bytes, bytes]]:

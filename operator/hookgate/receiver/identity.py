@@ -35,8 +35,8 @@ class Identity:
         """Sign with all of ``keys`` that have not ended when a call is signed."""
         self._endpoint: Pair = (b"hookgate-endpoint", f"{namespace}/{name}".encode())
         self._start = f"{_written(namespace)}/{_written(name)}/"
-        self._keys = [(_decoded(key.value.reveal()), key.expires) for key in keys]
-        #: Made with the first call, since prepared keys take more memory than all else here, and most endpoints rest.
+        self._keys: Sequence[tuple[bytes, int | None]] = [(_decoded(key.value.reveal()), key.expires) for key in keys]
+        #: Made of the keys by the first call: prepared, they take more than all else here, and most endpoints rest.
         self._macs: list[tuple[Mac, int | None]] | None = None
         #: Event types are few and come again and again.
         self._known: dict[str, str] = {}
@@ -63,6 +63,7 @@ class Identity:
         macs = self._macs
         if macs is None:
             macs = self._macs = [(compile_mac(key, "sha256"), expires) for key, expires in self._keys]
+            self._keys = ()
         signatures = [
             b"v1," + b2a_base64(mac(content), newline=False)
             for mac, expires in macs

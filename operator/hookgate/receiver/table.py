@@ -294,7 +294,10 @@ class BindingTable:
 
     def _wake(self, resting: _Resting) -> Entry:
         """Prepare an endpoint for a call, as it was prepared to see that it can be."""
-        entry = resting.entry or make_entry(resting.raw)
+        entry = resting.entry
+        if entry is None:
+            made = make_entry(resting.raw)  # whose texts need not be there twice
+            entry = replace(made, uid=resting.uid, path=resting.path, digest=resting.digest)
         assert entry.path is not None, "it was found by its path"
         self._now.by_path[entry.path] = self._now.by_uid[entry.uid] = entry
         return entry

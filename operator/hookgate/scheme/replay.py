@@ -21,8 +21,9 @@ from hookgate.scheme.jwt import parse_token_rules
 from hookgate.scheme.request import Request, Verdict
 from hookgate.scheme.ways import is_jwt, ways
 
-#: Long enough that nobody finds two calls with one mark: the hash is keyed by the binding's secret nonce.
-MARK_BYTES: Final = 16
+#: Long enough that nobody finds two calls with one mark: the hash is keyed by the binding's secret nonce. With one byte
+#: more, Python would take 16 more for each.
+MARK_BYTES: Final = 15
 _LONGEST_KEY: Final = 64
 _ID: Final = b"id"
 _CONTENT: Final = b"content"
