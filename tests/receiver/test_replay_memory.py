@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from math import ceil
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -184,16 +185,16 @@ class OneDelivery(RuleBasedStateMachine):
         self.guard.admit(uid, (one,), True, 10.0, self.now, heard)
         ((claim, ticket),) = heard.said
         running = (uid, one.key) in [(u, m.key) for u, m, _ in self.under_way]
-        seen = self.seen.get((uid, one.key), -1.0) > self.now
+        until = self.seen.get((uid, one.key), -1.0)
         if claim is Claim.FRESH:
             assert ticket is not None
             assert not running
-            assert not seen
+            assert until <= self.now
             self.under_way.append((uid, one, ticket))
         elif claim is Claim.IN_FLIGHT:
             assert running
         elif claim is Claim.SEEN:
-            assert seen
+            assert ceil(until) > self.now  # marks end with a second
 
     @rule(data=st.data(), well=st.booleans())
     def ends(self, data: st.DataObject, well: bool) -> None:
