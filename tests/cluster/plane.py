@@ -6,8 +6,10 @@ accounts of that base. Everything that either of them writes to the API server i
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -67,8 +69,8 @@ _AUDIT_POLICY = {
     "rules": [{"level": "Metadata", "users": [OPERATOR_USER, RECEIVER_USER]}, {"level": "None"}],
 }
 _READS = ("get", "list", "watch")
-#: What the operator logs when it leads, with full caches, and what it does on a good new configuration.
-_WORKING, _RELOADED = "working on ", "new configuration in force"
+#: What the operator logs when it leads, with full caches, and of the configuration that it goes by.
+_WORKING, _IN_FORCE = "working on ", re.compile("configuration ([0-9a-f]{12}) in force")
 _END_SECONDS = 20.0
 
 
@@ -204,6 +206,7 @@ class Plane:
         self.cluster.restore()
         self.configure(self.configuration)
         self.start()
+        self._until_in_force()
 
     def restart_operator(self, number: signal.Signals) -> int:
         """End the operator by a signal, start it again, wait until it is ready; the exit code of the one that ended."""
@@ -242,9 +245,13 @@ class Plane:
 
     def reload(self, configuration: dict[str, Any] | str) -> None:
         """Replace hookgate.yaml and wait until the operator took it in and woke every endpoint."""
-        seen = self.operator_log().count(_RELOADED)
         self.configure(configuration)
-        self.wait(lambda: self.operator_log().count(_RELOADED) > seen, "the new configuration")
+        self._until_in_force()
+
+    def _until_in_force(self) -> None:
+        wanted = hashlib.sha256(self.config_file.read_bytes()).hexdigest()[:12]
+        in_force = lambda: _IN_FORCE.findall(self.operator_log())[-1:] == [wanted]  # noqa: E731 -- a wait's condition
+        self.wait(in_force, "the configuration to be in force")
 
     # What is seen ---------------------------------------------------------------------------------------------------
 

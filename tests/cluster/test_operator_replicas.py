@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 
 from tests.cluster.operated import Standby
-from tests.cluster.plane import SYSTEM, Plane, Program, probe
-from tests.cluster.team import Team
+from tests.cluster.plane import GATEWAY_HOST, SYSTEM, Plane, Program, probe
+from tests.cluster.team import Team, route_name
 
 
 def works(program: Program) -> bool:
@@ -55,6 +55,22 @@ def test_when_the_leader_dies_the_other_waits_for_the_lease_and_takes_over(
     team.patch("push", state="inactive")
     plane.wait(lambda: works(second), "the second operator to work")
     team.ready("push", "Inactive")
+
+
+def test_who_takes_over_goes_by_the_configuration_of_that_moment(plane: Plane, team: Team, standby: Standby) -> None:
+    """Not by that of its own start: a host that was withdrawn since is not opened again, not even for a moment."""
+    other, _ = standby()
+    endpoint = team.created("push")
+    plane.reload(plane.with_hosts(GATEWAY_HOST))
+    team.until("push", "Accepted", "False", "HostNotAllowed")
+    plane.quiet()
+    mark = plane.mark()
+    plane.operator.end(signal.SIGTERM)
+    plane.wait(lambda: works(other), "the other operator to work")
+    plane.quiet(3.0)
+    # The endpoints of earlier tests may be going meanwhile.
+    names = (endpoint["metadata"]["uid"], route_name(endpoint))
+    assert [w for w in plane.writes(mark) if w.namespace == team.namespace or w.name in names] == []
 
 
 def test_without_an_election_an_operator_works_at_once(plane: Plane, team: Team, standby: Standby) -> None:

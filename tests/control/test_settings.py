@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -146,3 +147,15 @@ def test_the_platform_s_own_providers_join_the_built_in_ones() -> None:
 def test_an_error_in_a_provider_names_file_and_field() -> None:
     with pytest.raises(InvalidConfig, match=r"hookgate\.yaml: providers\.ours"):
         settings_of(platform(more="providers: {ours: {scheme: {type: nonsense}}}\n"), source="hookgate.yaml")
+
+
+def test_the_version_is_how_the_checksum_of_the_text_in_force_begins(file: Path) -> None:
+    """As sha256sum shows it, also while the file holds a broken text."""
+    good, better = (hashlib.sha256(text.encode()).hexdigest()[:12] for text in (GOOD, BETTER))
+    settings = SettingsFile(file)
+    assert settings.version == good
+    for text, version in (("hosts: [", good), (BETTER, better)):
+        swap(file, text)
+        asyncio.run(settings.look(lambda: None))
+        assert settings.version == version
+    assert SettingsFile(None).version == "default"

@@ -125,10 +125,13 @@ class _Operator:
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, self._stop.set)
         async with asyncio.TaskGroup() as group:
-            probes = group.create_task(self._health.serve(*self._options.health))
+            # Who stands by knows the configuration, too: the one of its start may be long out of date when it leads.
+            beside = (self._health.serve(*self._options.health), self._settings.watch(self._wake_all))
+            running = [group.create_task(each) for each in beside]
             if await self._endpoints.visible():
                 await self._come_up()
-            probes.cancel()
+            for task in running:
+                task.cancel()
 
     async def _come_up(self) -> None:
         """Fill the caches, and work from then on."""
@@ -190,9 +193,10 @@ class _Operator:
             look, workers=self._options.workers, jitter=random.random, pressing=self._population.pressing
         )
         self._metrics.queue, self._metrics.writes = self._queue, cluster.writes
+        await self._settings.look(self._wake_all)
         left = await self._look_first(mirrors)
         _spare_collector()
-        logger.info("working on %d endpoints", len(self._population))
+        logger.info("working on %d endpoints, configuration %s in force", len(self._population), self._settings.version)
         deployer = Deployer(
             self._writer,
             lambda: self._settings.current.config,
@@ -207,7 +211,6 @@ class _Operator:
         async with asyncio.TaskGroup() as group:
             for part in (
                 self._queue.run(),
-                self._settings.watch(self._wake_all),
                 self._resync(mirrors, cluster, left),
                 self._watch_fleet(),
                 self._calls.run(),
