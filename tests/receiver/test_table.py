@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from dataclasses import replace
 
 import pytest
 
-from hookgate.model.binding import Binding, Key, digest, encode
+from hookgate.model.binding import Binding, Key, RetiredPath, digest, encode
 from hookgate.model.rate import Rate
 from hookgate.model.sensitive import Sensitive
+from hookgate.receiver.auth import authenticate
 from hookgate.receiver.table import BindingTable, Entry, Trouble
-from tests.receiver.rig import make_binding
+from hookgate.scheme.request import Request
+from tests.receiver.rig import HMAC, SECRET, make_binding
 
 TARGET = "http://ci.team-a.svc:8080/hook"
 
@@ -34,6 +37,7 @@ def served(table: BindingTable, binding: Binding) -> bool:
     return entry is not None and entry.refusal is None and entry.uid == binding.uid
 
 
+SIGNED_URL = {**HMAC, "prefix": "", "message": ["url"], "bodyAuthenticated": False}
 ONE, TWO, THREE = (make_binding(n, TARGET) for n in (1, 2, 3))
 
 
@@ -149,6 +153,25 @@ def test_a_new_path_of_an_endpoint_ends_the_old_one() -> None:
     table = table_of(ONE)
     table.put(ONE.uid, encode(make_binding(1, TARGET, segment=THREE.segment)))
     assert (table.lookup(path_of(ONE)), table.lookup(path_of(THREE)) is not None) == (None, True)
+
+
+def test_a_path_that_was_replaced_verifies_what_was_signed_for_it_and_nothing_else() -> None:
+    """Where the sender signs its URL: until it knows the new one, that is the former."""
+    former, now = "a" * 32, "b" * 32
+    binding = replace(ONE, segment=now, auth=SIGNED_URL, url=f"https://hooks.example.com/h/{now}")
+    table = table_of(replace(binding, retired=(RetiredPath(segment=former, expires=9),)))
+    accepted = {
+        (path, url): authenticate(entry, signed(f"https://hooks.example.com/h/{url}"), 1.0).accepted
+        for path in (former, now)
+        for url in (former, now)
+        if (entry := table.lookup(f"/h/{path}".encode())) is not None
+    }
+    assert accepted == {(former, former): True, (former, now): False, (now, former): False, (now, now): True}
+
+
+def signed(url: str) -> Request:
+    value = hmac.digest(SECRET, url.encode(), "sha256").hex().encode()
+    return Request(method="POST", headers=((b"x-signature", value),), query=b"", body=b"{}")
 
 
 def test_a_binding_without_a_path_is_in_force_and_reachable_nowhere() -> None:

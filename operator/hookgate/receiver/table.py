@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
-from hookgate.model.binding import Binding, NewerBinding, UndecodableBinding, decode, digest
+from hookgate.model.binding import Binding, NewerBinding, RetiredPath, UndecodableBinding, decode, digest
 from hookgate.model.endpoint import PATH_PREFIX
 from hookgate.model.networks import Networks
 from hookgate.receiver.bucket import Bucket
@@ -149,8 +149,16 @@ def make_entry(raw: bytes, before: Entry | None = None) -> Entry:
     if not retired:
         # One without a verifier is small already, and what is left of a rate cannot be made again.
         return entry if entry.verify is None or entry.bucket is not None else replace(entry, raw=raw)
-    aliases = (replace(entry, path=(PATH_PREFIX + r.segment).encode(), expires=r.expires) for r in retired)
-    return replace(entry, aliases=tuple(aliases))
+    return replace(entry, aliases=tuple(_alias(entry, binding, each) for each in retired))
+
+
+def _alias(entry: Entry, binding: Binding, former: RetiredPath) -> Entry:
+    """Return what serves a path that was replaced: whoever signs the URL signs the former one."""
+    alias = replace(entry, path=(PATH_PREFIX + former.segment).encode(), expires=former.expires)
+    if entry.verify is None or binding.url is None or binding.segment is None:
+        return alias
+    url = binding.url.removesuffix(binding.segment) + former.segment
+    return replace(alias, verify=compile_verifier(binding.auth, binding.keys, url=url))
 
 
 def _continued(entry: Entry, before: Entry) -> Entry:
