@@ -19,7 +19,7 @@ SIGNED = [(b"X-Signature", signature(BODY))]
 def hasty(edge: Edge) -> Iterator[House]:
     """A receiver with very little patience."""
     with House(
-        settings(edge=edge, bounds=bounds(head_seconds=0.05), keep_alive=1, body_seconds=0.05)
+        settings(edge=edge, bounds=bounds(head_seconds=0.3), keep_alive=1.5, body_seconds=0.3)
     ).running() as running:
         yield running
 
@@ -72,7 +72,7 @@ def test_once_an_unread_body_has_run_out_the_connection_is_an_ordinary_idle_one(
         read_answer(connection)
         connection.sendall(raw[-2:-1])
         connection.sendall(raw[-1:])
-        time.sleep(0.15)  # three times the patience for an unfinished request, far less than that for an idle one
+        time.sleep(0.5)  # longer than the patience for an unfinished request, far less than that for an idle one
         connection.sendall(raw)
         assert read_answer(connection).status == 404
 

@@ -21,7 +21,7 @@ SIGNED = (b"X-Signature", signature(BODY))
 @pytest.fixture(scope="module")
 def hasty(edge: Edge) -> Iterator[House]:
     """A receiver that gives up soon what is not finished."""
-    patience = {"bounds": bounds(head_seconds=0.1), "body_seconds": 0.1, "keep_alive": 0.2}
+    patience = {"bounds": bounds(head_seconds=1), "body_seconds": 1, "keep_alive": 0.2}
     with House(settings(edge=edge, **patience)).running() as running:
         yield running
 
