@@ -153,7 +153,7 @@ def test_two_hundred_uploads_at_once_that_are_far_too_large_leave_memory_bounded
 #: How many connections one address may have.
 _MANY = 2_000
 #: What these connections cost by themselves, and what they may hold: together, or (uvicorn) each by itself.
-_MOST_OF_HEADS_MIB = {Edge.LEAN: 64.0, Edge.UVICORN: 128.0}
+_MOST_OF_HEADS_MIB = {Edge.LEAN: 96.0, Edge.UVICORN: 128.0}
 #: What somebody sends and leaves at that.
 UNFINISHED = {
     "many short headers": (b"POST /x HTTP/1.1\r\n" + b"".join(b"h%03d:%04d\r\n" % (i, i) for i in range(1000)),),
