@@ -169,6 +169,14 @@ MUTANTS: tuple[Mutant, ...] = (
         tried=("--only", "history lost"),
     ),
     Mutant(
+        property="P15",
+        what="a resync whose list is refused ends the watch",
+        file=f"{_KUBE}/reflector.py",
+        old="        self._listed_at = self._clock()\n        try:\n            await self._relist()\n",
+        new="        await self._relist()\n        try:\n            pass\n",
+        tried=("--only", "lists of a resync refused"),
+    ),
+    Mutant(
         property="P16",
         what="writes do not ask whether this operator still leads",
         file=f"{_CONTROL}/operator.py",

@@ -12,19 +12,23 @@ from functools import partial
 from tests.faults.asked import SYSTEM, Asked
 from tests.faults.cases import Case, Scope
 from tests.faults.picture import difference
-from tests.faults.stand import Stand
+from tests.faults.rules import Fail, Rule
+from tests.faults.stand import RESYNC, Stand
 from tests.faults.team import Team
 
 #: After a stream fell silent: kopf's and the reflectors' patience of 75 s, and a moment to look around.
 SILENCE_S = 100.0
 _SOON_S = 30.0
 _OUTAGE_S = 40.0
+REFUSED_LISTS = "lists of a resync refused"
 
 
 def watches(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every trouble, each with an endpoint made, one changed, one deleted, and a drift, all in its course."""
     for title in scope.chosen(TROUBLES, _QUICK):
         trouble, patience = TROUBLES[title]
+        if title == REFUSED_LISTS:
+            _hurry(stand, RESYNC)
         operator, receiver = stand.run_operator(), stand.receiver
         changed, deleted, drifted = stand.team(), stand.team(), stand.team()
         for team in (changed, deleted, drifted):
@@ -50,6 +54,15 @@ def watches(stand: Stand, scope: Scope) -> Iterator[Case]:
         stand.clean()
         for team in (changed, drifted):
             team.delete()
+        if title == REFUSED_LISTS:
+            _hurry(stand, 300.0)
+
+
+def _hurry(stand: Stand, resync: float) -> None:
+    """Let everything be listed again after so many seconds from now on."""
+    stand.end_operator()
+    stand.restart_receiver(resync=resync)
+    stand.run_operator(resync=resync)
 
 
 def _all_well(made: Team, changed: Team, deleted: Team, drifted: Team, *, before: str, seconds: float) -> None:
@@ -129,6 +142,25 @@ def _hang(stand: Stand, act: Act) -> None:
     stand.cluster.resume_apiserver()
 
 
+def _refuse_lists(stand: Stand, act: Act) -> None:
+    """The server has no time for the lists of a resync, while it serves watches. kopf never lists again by itself."""
+    mark = stand.proxy.mark()
+    stand.proxy.rules.append(Rule(action=Fail(status=429, retry_after=1), lasting=True, matches=_lists_of_caches))
+    operator = stand.run_operator().client
+    wanted = {("receiver", "secrets"), (operator, "secrets"), (operator, "ingresses")}
+
+    def refused() -> bool:
+        entries = (entry for entry in stand.proxy.since(mark) if entry.status == 429)
+        return {(entry.asked.client, entry.asked.resource) for entry in entries} >= wanted
+
+    stand.wait(refused, "lists to be refused")
+    act()
+
+
+def _lists_of_caches(asked: Asked) -> bool:
+    return asked.verb == "list" and asked.resource != "webhookendpoints"
+
+
 def _expire(stand: Stand, act: Act) -> None:
     """The tokens of all processes end, and there are new ones where the old ones were."""
     stand.renew_tokens()
@@ -155,5 +187,6 @@ TROUBLES: Mapping[str, tuple[Callable[[Stand, Act], str | None], float]] = {
     "the API server gone for 40 s": (_outage, 2 * _SOON_S),
     "the API server hangs for 40 s": (_hang, 2 * _SOON_S),
     "tokens replaced": (_expire, 2 * _SOON_S),
+    REFUSED_LISTS: (_refuse_lists, _SOON_S),
 }
 _QUICK = ("ERROR 410 on all streams", "all streams cut")

@@ -202,6 +202,30 @@ def test_what_a_watch_was_never_told_is_found_by_listing_again() -> None:
     run(test())
 
 
+@pytest.mark.parametrize(("status", "reason"), [(429, "TooManyRequests"), (500, "InternalError"), (410, "Expired")])
+def test_a_refused_resync_does_not_keep_the_watch_from_going_on(status: int, reason: str) -> None:
+    """What is revoked while lists are refused is told all the same."""
+
+    async def test() -> None:
+        told, ticks = Told(), itertools.count()
+        async with FakeApiServer() as server:
+            server.put("revoked")
+            # By this clock a list is long due whenever a watch ends.
+            hurried = reflecting(server, told, resync_s=1.0, clock=lambda: float(next(ticks)))
+            async with hurried as reflector:
+                await watching(server, reflector)
+                told.changes.clear()
+                for _ in range(100):
+                    server.next("list", failing(status, reason, retry_after="3600"))
+                server.end()
+                server.remove("revoked", quiet=True)
+                await eventually(lambda: told.changes, "the revocation")
+                assert told.changes == [("DELETED", "revoked")]
+                assert (len(server.requests("list")) > 1, reflector.failure) == (True, None)
+
+    run(test())
+
+
 def test_silence_does_not_add_up_to_a_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kind where nothing happens is watched without ever longer gaps; an answer that is an error does add up."""
     failures: list[int] = []

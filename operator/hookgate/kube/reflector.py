@@ -128,8 +128,10 @@ class Reflector:
         while True:
             started = self._tried_at = self._clock()
             try:
-                if self._version is None or self._resync_is_due():
+                if self._version is None:
                     await self._relist()
+                elif self._resync_is_due():
+                    await self._resync()
                 await self._watch(self._version or "")
                 failed = self._clock() - started < min(_STEADY_S, self._resync_s or _STEADY_S)
                 error = None
@@ -147,6 +149,17 @@ class Reflector:
     def _resync_is_due(self) -> bool:
         """Whether the last list is so old that what no watch ever told is looked for."""
         return self._resync_s is not None and self._clock() - self._listed_at >= self._resync_s
+
+    async def _resync(self) -> None:
+        """List again where a watch could go on as well: a refused list waits for its next time, the watch does not.
+
+        Else nobody would hear of a revocation for as long as the server has no time for lists.
+        """
+        self._listed_at = self._clock()
+        try:
+            await self._relist()
+        except ApiError as error:
+            self._note(error)
 
     async def _relist(self) -> None:
         """Replace the store by what the server has now."""
