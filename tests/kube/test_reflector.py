@@ -240,7 +240,7 @@ def test_silence_does_not_add_up_to_a_backoff(monkeypatch: pytest.MonkeyPatch) -
         async with FakeApiServer() as server:
             for answer in (failing(500, "InternalError"), failing(500, "InternalError"), silent, silent):
                 server.next("watch", answer)
-            async with reflecting(server, Told(), silence_s=0.05):
+            async with reflecting(server, Told(), silence_s=0.5):
                 await eventually(lambda: len(failures) >= 4, "four watches that ended")
             assert failures[:4] == [1, 2, 0, 0]
 
