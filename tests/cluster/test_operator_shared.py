@@ -118,3 +118,19 @@ def test_endpoints_come_to_the_shared_route_and_leave_it_without_losing_their_wa
     plane.wait(lambda: shared_routes(plane) == [], "the shared routes to go", seconds=120)
     assert team.route(endpoint) is not None
     assert team.ready("push", "Active")["status"]["url"] == endpoint["status"]["url"]
+
+
+def test_the_shared_route_stays_while_the_gateway_has_not_accepted_the_endpoints_own(plane: Plane, team: Team) -> None:
+    """A route that is merely there leads nowhere yet."""
+    plane.reload(shared(plane))
+    endpoint = team.created("push", exposure={"host": GATEWAY_HOST})
+    mine = f"HTTPRoute {GATEWAY_HOST}"
+    plane.gateway.says = gateway.silence
+    plane.reload(plane.configuration)
+    team.until("push", "Exposed", "False", "GatewayPending")
+    plane.quiet(3.0)
+    assert mine in shared_routes(plane)
+    assert team.route(endpoint, "HTTPRoute") is not None
+    plane.gateway.says = gateway.accept
+    team.ready("push", "Active")
+    plane.wait(lambda: mine not in shared_routes(plane), "the shared route to go", seconds=120)

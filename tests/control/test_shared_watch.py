@@ -20,7 +20,7 @@ from hookgate.control.shared import SharedRoutes
 from hookgate.control.values import Object
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import Resource
-from tests.control.stage import GATEWAY, platform
+from tests.control.stage import GATEWAY, Stage, platform
 
 SYSTEM = "hookgate-system"
 NAME = "hookgate-host-hooks.example.com"
@@ -32,6 +32,12 @@ ENDPOINT = {
     "metadata": {"namespace": "team-a", "name": "push", "uid": "1", "resourceVersion": "1"},
     "spec": {"state": "active"},
 }
+
+
+def accepting(parent: Object, status: str, note: str = "") -> Object:
+    """Return what a parent says of a route."""
+    said = {"type": "Accepted", "status": status, "reason": "Why", "lastTransitionTime": note}
+    return {"parentRef": parent, "conditions": [said]}
 
 
 class Server:
@@ -53,8 +59,7 @@ class Server:
     def says(self, status: str, note: str = "") -> dict[str, Any]:
         """Let the gateway say whether it accepts the route."""
         assert self.route is not None
-        said = {"type": "Accepted", "status": status, "reason": "Why", "lastTransitionTime": note}
-        parents = [{"parentRef": ref, "conditions": [said]} for ref in self.route["spec"]["parentRefs"]]
+        parents = [accepting(ref, status, note) for ref in self.route["spec"]["parentRefs"]]
         return self.changed(self.route, status={"parents": parents})
 
     async def apply(self, _: Resource, obj: Object) -> Object:
@@ -98,6 +103,7 @@ class Scene:
         population = Population(self._woken.append)
         population.put(ENDPOINT)
         mirrors = make_mirrors(population, self._woken.append, gateway=True)
+        self.mirrors = mirrors
         self.mirror = mirrors.shared["HTTPRoute"]
         place = Place(system_namespace=SYSTEM, binding_namespace="hookgate-bindings", instance="x")
         cluster = ApiServerCluster(cast("Api", self.server), population, mirrors, place)
@@ -128,6 +134,17 @@ class Scene:
         """Let the watch tell of the route."""
         if route is not None:
             self.mirror.observe("MODIFIED", route)
+
+    def own_route(self, status: str | None = None) -> None:
+        """Let the endpoint be served, with a route of its own of which the gateway says this."""
+        stage = Stage(platform(GATEWAY))
+        stage.declare()
+        stage.settle()
+        (route,) = stage.routes()
+        parents = [accepting(route["spec"]["parentRefs"][0], status)] if status else []
+        self.mirrors.bindings.replace([s for s in stage.world.of_kind("Secret") if "binding" in s["data"]])
+        assert self.mirrors.http_routes is not None
+        self.mirrors.http_routes.replace([{**route, "status": {"parents": parents}}])
 
 
 @pytest.fixture
@@ -216,3 +233,25 @@ def test_a_platform_that_changes_its_mind_often_is_no_fight(scene: Scene) -> Non
         scene.config = SHARING
         scene.keep()
         assert scene.server.route is not None
+
+
+@pytest.mark.parametrize("status", [None, "False"])
+def test_the_shared_route_stays_until_the_gateway_has_accepted_the_endpoints_own(
+    scene: Scene, status: str | None
+) -> None:
+    scene.config = OWN
+    scene.own_route(status)
+    scene.keep()
+    assert scene.server.route is not None
+    scene.own_route("True")
+    scene.keep()
+    assert scene.server.route is None
+
+
+def test_a_shared_route_that_is_no_more_in_force_than_the_endpoints_own_goes(scene: Scene) -> None:
+    """Nothing is lost with it, and a gateway that accepts neither must not keep it for ever."""
+    scene.tell(scene.server.says("False"))
+    scene.config = OWN
+    scene.own_route("False")
+    scene.keep()
+    assert scene.server.route is None

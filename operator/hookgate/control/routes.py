@@ -39,7 +39,7 @@ def route(
 def shared_route(host: Host, config: PlatformConfig, namespace: str) -> dict[str, Any] | None:
     """Return the route for all endpoints on ``host``; None where none of ours is wanted."""
     labels = {LABEL_MANAGED: FIELD_MANAGER, LABEL_ROLE: ROLE_SHARED_ROUTE}
-    metadata = {"name": _shared_name(host.name), "namespace": namespace, "labels": labels}
+    metadata = {"name": shared_name(host.name), "namespace": namespace, "labels": labels}
     return _route(metadata, [(PATH_PREFIX, "Prefix")], host, config)
 
 
@@ -48,16 +48,24 @@ def shares(config: PlatformConfig, host: Host) -> bool:
     return config.shared_routes and host.exposure is not Exposure.NONE
 
 
+def shared_name(host: str) -> str:
+    """Return the name of a host's shared route, of whatever kind."""
+    name = f"hookgate-host-{host}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: _LONGEST_NAME - 17]}-{hashlib.sha256(host.encode()).hexdigest()[:16]}"
+
+
 def shared_key(host: Host) -> tuple[str, str]:
     """Return kind and name of the shared route of a host that has one."""
-    return _KINDS[host.exposure], _shared_name(host.name)
+    return _KINDS[host.exposure], shared_name(host.name)
 
 
-def may_go(own: Object, shared: Object | None, classes: Classes) -> bool:
-    """Tell whether an endpoint can do without its own route: the shared one is in force, or as far as its own was."""
-    if shared is None:
+def may_go(old: Object, new: Object | None, classes: Classes) -> bool:
+    """Tell whether an endpoint can do without its old route: the new one is in force, or as far as the old one is."""
+    if new is None:
         return False
-    return route_state(shared, classes)[0] is Truth.TRUE or route_state(own, classes)[0] is not Truth.TRUE
+    return route_state(new, classes)[0] is Truth.TRUE or route_state(old, classes)[0] is not Truth.TRUE
 
 
 def shared_steps(
@@ -65,10 +73,10 @@ def shared_steps(
 ) -> tuple[Step, ...]:
     """Return what to do about shared routes; ``found`` are all that there are.
 
-    One that is wanted no more stays while endpoints on its host, one of ``waiting``, have no route of their own yet,
-    or while that of the other kind is still to be made.
+    One that is wanted no more stays while endpoints on its host, one of ``waiting``, cannot do without it yet, or while
+    that of the other kind is still to be made.
     """
-    hosts = {_shared_name(host.name): host for host in config.hosts if host.namespaces}
+    hosts = {shared_name(host.name): host for host in config.hosts if host.namespaces}
     made = (shared_route(host, config, namespace) for host in hosts.values() if shares(config, host))
     wanted = {_key(obj): obj for obj in made if obj is not None}
     there = {_key(obj): obj for obj in found}
@@ -85,13 +93,6 @@ def shared_steps(
         Step(verb=Verb.DELETE, object=obj) for key, obj in there.items() if key not in wanted and key[1] not in needed
     ]
     return tuple(steps)
-
-
-def _shared_name(host: str) -> str:
-    name = f"hookgate-host-{host}"
-    if len(name) <= _LONGEST_NAME:
-        return name
-    return f"{name[: _LONGEST_NAME - 17]}-{hashlib.sha256(host.encode()).hexdigest()[:16]}"
 
 
 def _key(obj: Object) -> tuple[str, str]:

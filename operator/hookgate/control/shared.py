@@ -1,24 +1,26 @@
 """Keeps the routes that all endpoints of a host share, where the platform wants such routes.
 
 Whether they are right is judged on what mirrors show, so that a look costs no request. It may not know endpoints beyond
-whether one has a route of its own.
+how far the route of its own is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import urlsplit
 
 from hookgate.config.platform import PlatformConfig
 from hookgate.control.apiserver import ApiServerCluster, Mirrors
 from hookgate.control.cluster import ClusterError
+from hookgate.control.exposed import route_state
 from hookgate.control.objects import meta, secret_data
 from hookgate.control.repairs import Repairs, fingerprint, reference
-from hookgate.control.routes import shared_steps
+from hookgate.control.routes import may_go, shared_name, shared_steps
 from hookgate.control.values import Object, Step, Verb
 from hookgate.model import binding as contract
+from hookgate.model.conditions import Truth
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +70,7 @@ class SharedRoutes:
         seen = (config, *((meta(obj).get("uid"), meta(obj).get("resourceVersion")) for obj in found))
         if seen == self._right:
             return 0
-        waiting = self._waiting() if found and not config.shared_routes else frozenset()
+        waiting = self._waiting(found) if found and not config.shared_routes else frozenset()
         steps = shared_steps(config, found, waiting, self._cluster.system_namespace)
         if not steps and (config.shared_routes or not found):
             self._right = seen
@@ -105,15 +107,27 @@ class SharedRoutes:
         self._repairs.note(wanted, self._clock())
         return 1
 
-    def _waiting(self) -> frozenset[str]:
-        """Return the hosts on which an endpoint that is served has no route of its own."""
-        hosts = (_host(secret) for secret in self._mirrors.bindings if not self._has_route(str(meta(secret)["name"])))
-        return frozenset(host for host in hosts if host is not None)
+    def _waiting(self, found: Iterable[Object]) -> frozenset[str]:
+        """Return the hosts on which an endpoint that is served cannot do without the route that it shares yet."""
+        classes, waiting = self._cluster.routing.classes, set[str]()
+        shared: dict[str, list[Object]] = {}
+        for obj in found:
+            shared.setdefault(str(meta(obj)["name"]), []).append(obj)
+        for secret in self._mirrors.bindings:
+            own = self._own(str(meta(secret)["name"]))
+            if any(route_state(route, classes)[0] is Truth.TRUE for route in own):
+                continue
+            host = _host(secret)
+            if host is None or host in waiting:
+                continue
+            if not all(any(may_go(old, new, classes) for new in own) for old in shared.get(shared_name(host), ())):
+                waiting.add(host)
+        return frozenset(waiting)
 
-    def _has_route(self, uid: str) -> bool:
-        return bool(
-            self._mirrors.ingresses.of(uid) or (self._mirrors.http_routes and self._mirrors.http_routes.of(uid))
-        )
+    def _own(self, uid: str) -> tuple[Object, ...]:
+        """Return the routes of an endpoint's own."""
+        http_routes = self._mirrors.http_routes
+        return (*self._mirrors.ingresses.of(uid), *(http_routes.of(uid) if http_routes is not None else ()))
 
     def _log(self, text: str) -> None:
         if text and text != self._logged:
