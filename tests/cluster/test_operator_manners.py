@@ -79,7 +79,7 @@ def test_events_are_posted_on_transitions_only_and_on_each(team: Team) -> None:
     last = team.until("push", "Ready", "False", "UnknownProvider")
 
     team.plane.wait(lambda: team.plane.history.knows(last), "the watch to come that far")
-    seen = [condition_of(each) for each in team.plane.history.of(last) if "status" in each]
+    seen = [condition_of(each) for each in team.plane.history.of(last) if each["status"]]
     transitions = [now for before, now in zip([None, *seen], seen, strict=False) if now != before]
     team.plane.wait(lambda: len(team.events("push")) >= len(transitions), "the last Event")
     told = sorted(team.events("push"), key=lambda event: str(event["eventTime"]))
