@@ -13,6 +13,7 @@ FRAMING = (
     b"Content-Length: 0",
     b"Content-Length: 8",
     b"Content-Length: 007",
+    b"Content-Length: " + b"0" * 5000 + b"7",
     b"Content-Length: 0x7",
     b"Content-Length: 7,7",
     b"Content-Length:7",

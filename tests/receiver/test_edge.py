@@ -134,6 +134,7 @@ AMBIGUOUS = {
     "a signed length": b"Content-Length: +7\r\n",
     "a negative length": b"Content-Length: -7\r\n",
     "a length beyond numbers": b"Content-Length: 99999999999999999999999\r\n",
+    "a length of thousands of digits": b"Content-Length: " + b"0" * 5000 + b"7\r\n",
     "another coding": b"Transfer-Encoding: gzip, chunked\r\n",
     "an unknown coding": b"Transfer-Encoding: xchunked\r\n",
     "two codings": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
@@ -151,6 +152,13 @@ def test_a_head_that_two_readers_could_understand_differently_is_refused(house: 
     head = b"POST %s HTTP/1.1\r\nHost: x\r\nX-Signature: %s\r\n" % (endpoint.path.encode(), signature(BODY))
     body = b"7\r\n%s\r\n0\r\n\r\n" % BODY if b"chunked" in framing else BODY
     assert (house.exchange(head + framing + b"\r\n" + body).status, endpoint.seen) == (400, [])
+
+
+def test_a_length_of_thousands_of_digits_is_like_any_other_where_no_endpoint_is(house: House) -> None:
+    assert (
+        house.exchange(b"POST /h/nobody HTTP/1.1\r\nHost: x\r\nContent-Length: %b7\r\n\r\n" % (b"0" * 5000)).status
+        == 404
+    )
 
 
 def test_a_request_without_host_is_refused(house: House) -> None:

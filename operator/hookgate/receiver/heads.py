@@ -15,6 +15,8 @@ _HOSTS: Final[set[bytes]] = set()
 _MOST_HOSTS: Final = 256
 #: The declared length of a chunked body.
 UNKNOWN: Final = -1
+#: A length with more digits than any that can be meant: Python refuses to read thousands of them at all.
+_MOST_DIGITS: Final = 19
 #: A body of at most this size that nobody will read is let run out, which keeps the connection for the next call.
 #: A larger one, or one of unknown size, ends the connection.
 _IDLE_BODY: Final = 65_536
@@ -24,7 +26,8 @@ def declared_length(headers: Headers) -> int | None:
     """Read how long a body is, `UNKNOWN` for a chunked one; None for a head that readers could understand differently.
 
     The parser has refused conflicting lengths; what it lets pass is refused here: a Host that is missing, double or
-    none (RFC 9112, 3.2), and any coding but ``chunked`` alone, which the signed bytes could not be told from.
+    none (RFC 9112, 3.2), any coding but ``chunked`` alone, which the signed bytes could not be told from, and a length
+    with zeros without end in front, which many readers have no number for.
     """
     hosts, length = 0, 0
     for name, value in headers:
@@ -33,6 +36,8 @@ def declared_length(headers: Headers) -> int | None:
             if value not in _HOSTS and not _is_host(value):
                 return None
         elif name == b"content-length":
+            if len(value) > _MOST_DIGITS:
+                return None
             length = int(value)
         elif name == b"transfer-encoding":
             if value.lower() != b"chunked":
