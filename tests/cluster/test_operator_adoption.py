@@ -56,6 +56,23 @@ def test_a_successor_of_another_name_gets_them_too(team: Team) -> None:
     assert team.ready("renamed", "Active")["status"]["url"] == told["url"].decode()
 
 
+def test_of_two_that_ask_for_it_one_gets_it_and_the_other_is_told_that_the_name_is_taken(team: Team) -> None:
+    """Whatever is known to third parties goes on working."""
+    _, told = left_behind(team)
+    names = ("one", "two")
+    for name in names:
+        adopting(team, name)
+    team.plane.wait(lambda: sorted(ready(team, name) for name in names) == ["Active", "SecretNameTaken"], "one to win")
+    assert team.call(told["url"].decode(), b"{}", github(told["secret"], b"{}")).status == 200
+    assert len({team.get(name)["status"]["url"] for name in names}) == len(names)
+
+
+def ready(team: Team, name: str) -> str:
+    """The reason of Ready, "" before there is one."""
+    told = team.get(name)["status"].get("conditions", [])
+    return next((each["reason"] for each in told if each["type"] == "Ready"), "")
+
+
 def test_one_that_does_not_ask_is_told_that_the_name_is_taken(team: Team) -> None:
     """A Secret is never taken over silently; asked afterwards, it is adopted."""
     _, told = left_behind(team)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -148,16 +149,27 @@ class Stage:
     def settle(self, name: str = "ci", namespace: str = TEAM) -> list[str]:
         """Reconcile, after a conflict once more; return the writes. ``again`` and ``story`` tell the rest."""
         start = len(self.world.story)
-        request = self.world.watchman.reconciling = Request(namespace, name)
+        run(self._settle(Request(namespace, name)))
+        self.story = self.world.story[start:]
+        return [each for each in self.story if not each.startswith("(")]
+
+    def settle_in_turns(self, *names: str) -> None:
+        """Reconcile several endpoints at a time, write by write in turns."""
+
+        async def all_of_them() -> None:
+            await asyncio.gather(*(self._settle(Request(TEAM, name)) for name in names))
+
+        run(all_of_them())
+
+    async def _settle(self, request: Request) -> None:
+        self.world.watchman.reconciling = request
         for tries in range(_TRIES):
             try:
-                self.again = run(self._reconciler().reconcile(request))
-                break
+                self.again = await self._reconciler().reconcile(request)
+                return
             except ClusterError as error:
                 if not error.conflict or tries == _TRIES - 1:
                     raise
-        self.story = self.world.story[start:]
-        return [each for each in self.story if not each.startswith("(")]
 
     def _reconciler(self) -> Reconciler:
         """Return a new one every time, as after a restart: nothing may be remembered."""

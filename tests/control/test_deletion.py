@@ -183,6 +183,21 @@ def test_one_that_asks_for_it_later_gets_it_instead_of_what_it_had_meanwhile(
     assert active.settle() == []
 
 
+def test_of_two_that_ask_for_it_one_gets_it_and_the_other_leaves_it_alone(
+    active: Stage, retained: dict[str, bytes]
+) -> None:
+    """Looked at step by step in turns: two bindings with the kept path would serve neither."""
+    names = ("one", "two")
+    for name in names:
+        active.declare(name, secretName="ci-webhook")
+        active.annotate("hookgate.dev/adopt", "true", name)
+    active.settle_in_turns(*names)
+    assert sorted(active.ready(name) for name in names) == ["False SecretNameTaken", "True Active"]
+    assert active.connection() == retained
+    paths = [active.binding(name).segment for name in names]
+    assert paths[0] != paths[1]
+
+
 def test_an_adoption_believes_what_was_kept_and_not_what_a_tenant_wrote(
     active: Stage, retained: dict[str, bytes]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextvars import ContextVar
 
 from hookgate.control.cluster import Request
 from hookgate.control.objects import secret_data
@@ -21,12 +22,20 @@ class Watchman:
     """
 
     def __init__(self, system_namespace: str, binding_namespace: str) -> None:
-        self.reconciling: Request | None = None
+        self._turn: ContextVar[Request | None] = ContextVar("turn", default=None)
         self._shared = {system_namespace, binding_namespace}
         self._binding_namespace = binding_namespace
         self.generated: set[bytes] = set()
         self._secrets: set[str] = set()
         self._urls: set[str] = set()
+
+    @property
+    def reconciling(self) -> Request | None:
+        return self._turn.get()
+
+    @reconciling.setter
+    def reconciling(self, request: Request) -> None:
+        self._turn.set(request)
 
     def keep_from_status(self, secret: Object) -> None:
         """Remember the values of a Secret; the bindings' keys are among them."""

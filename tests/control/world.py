@@ -7,6 +7,7 @@ for every write whatever the test is about: kstatus, no secret in a status or an
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -154,6 +155,7 @@ class World:
     # What reconciliation does --------------------------------------------------------------------------------------
 
     async def execute(self, step: Step) -> None:
+        await asyncio.sleep(0)  # whoever else is worked on has a turn before each write
         key = _key(step.object)
         self.watchman.see_step(step)
         words = describe(step, self.binding_namespace)

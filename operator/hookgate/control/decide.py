@@ -52,7 +52,7 @@ def _case(observed: Observed, endpoint: WebhookEndpoint, scheme: Resolved | Unre
     found, garbled = _read_binding(observed.binding)
     left, _ = _read_binding(observed.retained)
     adopts = left is not None and left.namespace == endpoint.namespace
-    if left is not None and adopts and not (found and _is_told(observed, endpoint)):
+    if left is not None and adopts and not (found and found.nonce == left.nonce):
         found = replace(left, uid=endpoint.uid, name=endpoint.name)
     return Case(
         observed=observed,
@@ -65,16 +65,6 @@ def _case(observed: Observed, endpoint: WebhookEndpoint, scheme: Resolved | Unre
     )
 
 
-def _is_told(observed: Observed, endpoint: WebhookEndpoint) -> bool:
-    """Tell whether the connection Secret is the endpoint's own: what stands in its binding may be in use by then."""
-    wanted = endpoint.spec.secret_name
-    return any(
-        objects.owned_by(secret, endpoint.uid)
-        for secret in observed.connections
-        if objects.meta(secret)["name"] == wanted
-    )
-
-
 def _present(case: Case) -> Plan:
     """Plan for an endpoint that is to exist, active or not, served or refused."""
     observed = case.observed
@@ -84,22 +74,29 @@ def _present(case: Case) -> Plan:
     binding = next_binding(case, findings)
     raw = contract.encode(binding) if binding else None
     digest = contract.digest(raw) if raw else None
-    writes = _binding_steps(observed, raw)
+    taking = _takes_over(case)
+    writes = [] if taking else _binding_steps(observed, raw)
     confirmed = raw is not None and raw == _stored(observed) and _confirmed(observed, digest)
     steps = [*(_finalizer_step(observed) if binding else ()), *writes]
     if binding is not None:
         steps += _connection_steps(case, binding, confirmed=confirmed)
-        steps += _route_steps(case, binding, confirmed=confirmed)
+        steps += () if taking else _route_steps(case, binding, confirmed=confirmed)
     fights = tuple(_fight(step.object) for step in steps if reference(step.object) in observed.contested)
     findings = (*findings, *fights)
     steps = [step for step in steps if reference(step.object) not in observed.contested]
-    awaits = digest is not None and not confirmed and not _asked(observed, digest)
+    awaits = digest is not None and not (taking or confirmed or _asked(observed, digest))
     if steps or awaits:  # the plan that follows tells what holds
         return Plan(steps=tuple(steps), awaits=awaits, awaited=digest)
     return Plan(
         status=status_of(_outcome(case, findings, binding, digest, confirmed=confirmed)),
         again=_again(observed, binding, findings, confirmed=confirmed),
     )
+
+
+def _takes_over(case: Case) -> bool:
+    """Tell whether what was left is yet to be taken over; of several that ask, whoever gets the Secret has it."""
+    found = case.connection
+    return case.adopts and found is not None and not objects.owned_by(found, case.endpoint.uid)
 
 
 def _stopped(case: Case, findings: tuple[Finding, ...]) -> Object:
@@ -258,7 +255,7 @@ def _connection_steps(case: Case, binding: Binding, *, confirmed: bool) -> list[
         # Nobody was told anything yet, or the receivers know what is told here.
         if confirmed or _last_confirmed(case.observed) is None:
             steps.append(Step(verb=Verb.CREATE, object=wanted))
-    elif case.adopts and not objects.owned_by(found, case.endpoint.uid):
+    elif _takes_over(case):
         steps.append(Step(verb=Verb.REPLACE, object=objects.adopted(wanted, found)))
     elif case.adopts and case.observed.retained is not None:
         steps.append(Step(verb=Verb.DELETE, object=case.observed.retained))

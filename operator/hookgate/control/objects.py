@@ -59,6 +59,11 @@ def owned_by(obj: Object, uid: str) -> bool:
     return any(ref.get("uid") == uid for ref in meta(obj).get("ownerReferences") or ())
 
 
+def controlled_by_another(obj: Object, uid: str) -> bool:
+    """Tell whether an object has a controller that is not the endpoint ``uid``: it can have but one."""
+    return any(ref.get("controller") and ref.get("uid") != uid for ref in meta(obj).get("ownerReferences") or ())
+
+
 def belongs_to(obj: Object, uid: str) -> bool:
     """Tell whether a Secret is the connection Secret of ``uid``: by its owner reference or, where that was taken away,
     by our labels. Enough to put it right; to delete a Secret, only the owner reference counts."""

@@ -15,7 +15,7 @@ from hookgate.control.cluster import Cluster, ClusterError, Receivers, Request, 
 from hookgate.control.decide import decide
 from hookgate.control.names import names_of
 from hookgate.control.next_binding import told_segment
-from hookgate.control.objects import meta, uid_of
+from hookgate.control.objects import controlled_by_another, meta, uid_of
 from hookgate.control.repairs import Repairs, told_of
 from hookgate.control.status import ready_of
 from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Published, Served, Step
@@ -173,7 +173,9 @@ class Reconciler:
             return None
         name = names_of(manifest).connection
         left = next((s for s in connections if meta(s)["name"] == name), None)
-        uid = (meta(left).get("annotations") or {}).get(ANNOTATION_RETAINED) if left is not None else None
+        if left is None or controlled_by_another(left, uid_of(manifest)):
+            return None
+        uid = (meta(left).get("annotations") or {}).get(ANNOTATION_RETAINED)
         return await self._cluster.retained(str(uid)) if uid else None
 
     def _segment_taken(self, manifest: Object, connections: tuple[Object, ...], connection: str) -> bool:
