@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import uvloop
 from hookgate.receiver.delivery import deliver
 from hookgate.receiver.forward import parse_target
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
+from tests.kube.pki import Authority
 from tests.receiver.scripted import (
     CHUNKED,
     OK,
@@ -238,19 +240,34 @@ def test_a_call_that_is_given_up_by_its_caller_takes_its_connection_along(run: R
     assert run(main) == (TAKEN, 2)
 
 
-def test_an_answer_that_overtakes_its_request_is_passed_on_and_ends_the_connection(run: Run) -> None:
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_answer_that_overtakes_its_request_is_passed_on_and_ends_the_connection(
+    run: Run, tmp_path: Path, secure: bool
+) -> None:
+    """What is not sent by then is let go at once, however long the target would take to read it."""
+    answered, size, came = asyncio.Event(), 20_000_000, bytearray()
+    authority = Authority(tmp_path) if secure else None
+
     async def early(peer: Peer) -> None:
         await peer.reader.readuntil(b"\r\n\r\n")
         await peer.say(b"HTTP/1.1 413 X\r\nContent-Length: 0\r\n\r\n")
-        await asyncio.sleep(WAIT)
+        await answered.wait()
+        while piece := await peer.reader.read(65_536):
+            came.extend(piece)
 
     async def main() -> tuple[Delivery, Delivery, int]:
-        async with Scripted(early, serve_all).running() as target, pooling() as pool:
-            first = await post(pool, target.target, b"x" * 20_000_000)
-            return first, await post(pool, target.target), target.connections
+        tls = None if authority is None else authority.server_context()
+        target = Scripted(early, serve_all)
+        async with target.running(tls) as target, pooling() as pool:
+            where = target.target if authority is None else replace(target.target, ca=authority.ca_file.read_text())
+            first = await post(pool, where, b"x" * size)
+            answered.set()
+            await target.hung_up.wait()
+            return first, await post(pool, where), target.connections
 
     first, second, connections = run(main)
     assert (first.status, second, connections) == (413, TAKEN, 2)
+    assert len(came) < size
 
 
 def test_idle_connections_are_given_up(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

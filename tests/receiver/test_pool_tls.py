@@ -47,6 +47,15 @@ def test_an_https_target_is_verified_by_its_own_ca_and_its_connection_is_kept(ru
     assert over_tls(run, authority, ca=ca, host="127.0.0.1", calls=2) == [TAKEN, TAKEN, 2]
 
 
+def test_a_connection_that_carried_a_large_body_is_kept_too(run: Run, authority: Authority) -> None:
+    async def main() -> tuple[list[Delivery], int]:
+        async with Scripted(serve_all).running(authority.server_context()) as target, pooling() as pool:
+            where = replace(target.target, ca=authority.ca_file.read_text())
+            return [await post(pool, where, b"x" * 5_000_000) for _ in range(3)], target.connections
+
+    assert run(main) == ([TAKEN] * 3, 1)
+
+
 def test_a_certificate_of_an_unknown_ca_refuses_before_anything_is_sent(run: Run, authority: Authority) -> None:
     assert over_tls(run, authority, ca=None, host="127.0.0.1") == [Undelivered.UNTRUSTED, 0]
 

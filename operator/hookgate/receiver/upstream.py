@@ -7,7 +7,9 @@ two readers could understand differently is no answer.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import termios
 from collections.abc import Callable, Hashable
 from math import inf
 from typing import cast
@@ -41,9 +43,9 @@ class Connection:
     """
 
     __slots__ = (
-        "_answers", "_body", "_complete", "_counted", "_done", "_headers", "_in_head", "_limit", "_parser",
-        "_persistent", "_place", "_raw", "_released", "_size", "_socket", "_status", "_too_large", "_transport",
-        "_until_end", "deadline", "ended", "idle_since", "revision",
+        "_answers", "_body", "_complete", "_counted", "_done", "_headers", "_in_head", "_large", "_limit",
+        "_parser", "_persistent", "_place", "_raw", "_released", "_size", "_socket", "_status", "_too_large",
+        "_transport", "_until_end", "deadline", "ended", "idle_since", "revision",
     )  # fmt: skip
 
     def __init__(
@@ -69,7 +71,7 @@ class Connection:
         #: The owner's, for what its address was judged by.
         self.revision = 0
         self._status = 0
-        self._until_end = self._persistent = self._too_large = False
+        self._until_end = self._persistent = self._too_large = self._large = False
         self._reset()
 
     def _reset(self) -> None:
@@ -108,10 +110,11 @@ class Connection:
             return
         self._reset()
         self._done, self.deadline = done, deadline
-        if len(body) <= _ONE_PIECE:
-            self._transport.write(head + body)
-        else:
+        self._large = len(body) > _ONE_PIECE
+        if self._large:
             self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
 
     def abort(self, because: Undelivered = Undelivered.REFUSED) -> None:
         """End the connection at once, and with it an exchange that is under way."""
@@ -210,11 +213,26 @@ class Connection:
         chunks, transport = self._body, self._transport
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         answer = Delivered(status=self._status, headers=self._headers, body=body)
-        # An answer that overtook its request leaves a connection on which nobody knows what will be read.
-        reusable = reusable and not transport.is_closing() and not transport.get_write_buffer_size()
-        if not reusable:
+        if transport.get_write_buffer_size() or (self._large and self._unsent()):
+            # The answer has overtaken its request. Nobody knows what of it will be read, or when: it is let go at once.
+            transport.abort()
+            reusable = False
+        elif not reusable or transport.is_closing():
             transport.close()
+            reusable = False
         self._finish(answer, reusable=reusable)
+
+    def _unsent(self) -> bool:
+        """Tell whether more may be to be sent over TLS, where what is encrypted counts as written, whoever has it.
+
+        While there is more, the system has something that the other end has not confirmed.
+        """
+        if self._transport.get_extra_info("sslcontext") is None:
+            return False
+        try:
+            return any(fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4)))
+        except OSError:
+            return True
 
     def _finish(self, delivery: Delivery, *, reusable: bool) -> None:
         done, self._done = self._done, None
