@@ -42,7 +42,7 @@ class Busy:
 
     get = apply = list = refuse
 
-    async def pages(self, *_: object) -> AsyncGenerator[None, None]:
+    async def pages(self, *_: object, **__: object) -> AsyncGenerator[None, None]:
         await self.refuse()
         yield
 

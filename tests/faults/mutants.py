@@ -153,6 +153,14 @@ MUTANTS: tuple[Mutant, ...] = (
         tried=("--only", "refused for good"),
     ),
     Mutant(
+        property="P14",
+        what="a namespace or kind that is missing counts as an old state",
+        file=f"{_CONTROL}/apiserver.py",
+        old='homeless = error.not_found and not meta(obj).get("uid")',
+        new="homeless = False",
+        tried=("--only", "refused for good"),
+    ),
+    Mutant(
         property="P15",
         what="what breaks kopf's watch ends the operator",
         file=f"{_CONTROL}/handlers.py",

@@ -18,6 +18,8 @@ from tests.faults.team import Team
 REFUSED = "refused for good"
 _TOLD = "WriteRefused"
 _STATUSES = (403, 422)
+#: Of what is new besides: its namespace or its kind is missing.
+_HOMELESS = 404
 
 #: Verb and resource of a write, and whether it is one in the team's own namespace.
 Write = tuple[str, str, bool]
@@ -48,7 +50,8 @@ def refusals(stand: Stand) -> Iterator[Case]:
     for life, scenario, writes in lives:
         wanted.append((f"{REFUSED}: {life} beside the others", scenario, lambda _: None))
         for what, write in writes.items():
-            for status in _STATUSES:
+            homeless = writes is _NEW and write is not _FINALIZER
+            for status in (*_STATUSES, _HOMELESS) if homeless else _STATUSES:
                 name = f"{REFUSED}: {life}, {status} to {what}"
                 wanted.append((name, _refused(stand, scenario), _harm(stand, rules, name, write, status)))
     for story in together(stand, wanted):

@@ -228,6 +228,10 @@ class ApiServerCluster:
     async def execute(self, step: Step) -> None:
         resource, mirror = self._kind(step.object)
         name, namespace = str(meta(step.object)["name"]), str(meta(step.object).get("namespace") or "")
+        if mirror is None and resource is not WEBHOOKENDPOINTS:
+            # What cannot be seen would be written again and again, and never be taken away.
+            told = f"{step.verb.value} {resource.kind} {namespace}/{name}: the cluster does not serve this kind"
+            raise ClusterError(told, refused=True)
         with mirror.asking(namespace, name) if mirror is not None else nullcontext():
             await self._write(step, resource, mirror)
         self.writes[step.verb.value, str(step.object["kind"])] += 1
@@ -251,8 +255,11 @@ class ApiServerCluster:
         except ApiError as error:
             if error.forbidden and mirror is self._mirrors.connections:
                 self._out_of_reach(obj)
-            await self._outdated(resource, mirror, obj, error)
-            raise _translated(error, refused=error.forbidden or error.invalid) from None
+            # Without a uid nothing is meant that was there before: namespace or kind is missing.
+            homeless = error.not_found and not meta(obj).get("uid")
+            if not homeless:
+                await self._outdated(resource, mirror, obj, error)
+            raise _translated(error, refused=error.forbidden or error.invalid or homeless) from None
 
     def _out_of_reach(self, obj: Object) -> None:
         """Forget a connection Secret that we may not write, if its endpoint is being deleted."""
@@ -364,7 +371,8 @@ def _role(obj: Object) -> str | None:
 
 
 def _translated(error: ApiError, *, refused: bool = False) -> ClusterError:
-    outdated = error.conflict or error.already_exists or error.not_found
+    outdated = not refused and (error.conflict or error.already_exists or error.not_found)
     # Whoever is asked for time has nothing to tell yet, and may not write it either.
     final = refused and error.retry_after is None
-    return ClusterError(str(error), conflict=outdated, retry_after=error.retry_after, refused=final)
+    told = f"{error}, as there is no such namespace or kind" if refused and error.not_found else str(error)
+    return ClusterError(told, conflict=outdated, retry_after=error.retry_after, refused=final)

@@ -32,7 +32,7 @@ from hookgate.control.jwks import KeySets
 from hookgate.control.metrics import Sources, render
 from hookgate.control.mirror import Mirror
 from hookgate.control.population import Population
-from hookgate.control.preflight import ASK_AGAIN, CannotRun, WrongInput, is_served
+from hookgate.control.preflight import ASK_AGAIN, CannotRun, WrongInput, is_served, until_changed
 from hookgate.control.queue import Queue
 from hookgate.control.reconcile import Reconciler
 from hookgate.control.settings import SettingsFile
@@ -53,6 +53,8 @@ PRIVATE_PORT = 8081
 RESYNC = 300.0
 #: How long an endpoint waits while what its namespace holds may not be read, in seconds.
 UNKNOWN_AGAIN = 5.0
+#: How often it is asked whether the cluster has come to serve a kind, or no longer does, in seconds.
+KIND_INTERVAL = 60.0
 #: How often receivers are looked for while endpoints wait for one, in seconds.
 FLEET_INTERVAL = 1.0
 
@@ -146,11 +148,19 @@ class _Operator:
                 namespaces=self._options.namespaces,
                 resync_s=self._options.resync,
             )
-            feeding = group.create_task(caches.run())
+            beside = [group.create_task(each) for each in (caches.run(), self._watch_gateway_api(served=gateway))]
             if await caches.filled(self._stop):
                 self._health.ready = True
                 await self._lead(mirrors, caches)
-            feeding.cancel()
+            for task in beside:
+                task.cancel()
+
+    async def _watch_gateway_api(self, *, served: bool) -> None:
+        """End when what the caches were made for is no longer so: the next process goes by what is so then."""
+        namespace, every = self._options.system_namespace, min(KIND_INTERVAL, self._options.resync)
+        await until_changed(self._api, HTTPROUTES, namespace, served=served, every=every)
+        logger.warning("the cluster %s HTTPRoutes: ending, to be started anew", "has no more" if served else "now has")
+        self._stop.set()
 
     async def _lead(self, mirrors: Mirrors, caches: Caches) -> None:
         """Work as the leader until stopped; until then stand by with full caches."""

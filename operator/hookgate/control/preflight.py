@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 
 from hookgate.kube.api import Api, ApiError
 from hookgate.kube.resources import WEBHOOKENDPOINTS, Resource
@@ -25,14 +26,34 @@ async def is_served(api: Api, resource: Resource, namespace: str) -> bool:
     """Tell whether the cluster has a kind that it need not have. Raises `CannotRun` without rights on it."""
     while True:
         try:
-            await api.list(resource, namespace)
+            return await _serves(api, resource, namespace)
         except ApiError as error:
-            if error.not_found:
-                return False
             explain(error, resource)
             await asyncio.sleep(max(ASK_AGAIN, error.retry_after or 0.0))
-        else:
-            return True
+
+
+async def until_changed(api: Api, resource: Resource, namespace: str, *, served: bool, every: float) -> None:
+    """Ask every so many seconds; return when `is_served` would say something else than ``served`` for good."""
+    while True:
+        await asyncio.sleep(every)
+        try:
+            if await _serves(api, resource, namespace) is not served:
+                await asyncio.sleep(REFUSAL_PATIENCE)  # a server that comes up may not know yet
+                if await _serves(api, resource, namespace) is not served:
+                    return
+        except ApiError as error:
+            await asyncio.sleep(error.retry_after or 0.0)
+
+
+async def _serves(api: Api, resource: Resource, namespace: str) -> bool:
+    try:
+        async with aclosing(api.pages(resource, namespace, size=1)) as pages:
+            await anext(pages)
+    except ApiError as error:
+        if error.not_found:
+            return False
+        raise
+    return True
 
 
 def explain(error: ApiError, resource: Resource) -> None:

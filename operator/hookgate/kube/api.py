@@ -157,14 +157,14 @@ class Api:
         return await self._list(resource, namespace, labels)
 
     async def pages(
-        self, resource: Resource, namespace: str | None = None, *, labels: str | None = None
+        self, resource: Resource, namespace: str | None = None, *, labels: str | None = None, size: int = PAGE_SIZE
     ) -> AsyncGenerator[tuple[Objects, str], None]:
-        """Yield a list page by page, each with the list's resourceVersion, so that a caller need not hold it all.
+        """Yield a list in pages of ``size``, each with the list's resourceVersion, so that nobody need hold it all.
 
         An `ApiError` with ``gone`` after the first page means: forget the pages and start again.
         """
         subject = _subject("list", resource, namespace, None)
-        query = {"limit": str(PAGE_SIZE)} | _selector(labels)
+        query = {"limit": str(size)} | _selector(labels)
         while True:
             page = await self._object(subject, Call(method="GET", path=resource.path(namespace), query=query))
             metadata, items = page.get("metadata"), page.get("items") or []
