@@ -114,6 +114,8 @@ class SharedRoutes:
         for obj in found:
             shared.setdefault(str(meta(obj)["name"]), []).append(obj)
         for secret in self._mirrors.bindings:
+            if len(waiting) == len(shared):
+                break  # ten thousand others would be read each second for nothing
             own = self._own(str(meta(secret)["name"]))
             if any(route_state(route, classes)[0] is Truth.TRUE for route in own):
                 continue
