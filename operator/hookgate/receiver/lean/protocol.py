@@ -18,12 +18,12 @@ from hookgate.receiver.edge import Bound
 from hookgate.receiver.fronted import peer_of
 from hookgate.receiver.heads import ends_soon
 from hookgate.receiver.lean.coming import Coming
+from hookgate.receiver.lean.outgoing import Outgoing
 from hookgate.receiver.lean.request import ANSWERED, DELIVERING, QUEUED, READING, Refused, Request
 from hookgate.receiver.lean.shared import Shared
-from hookgate.receiver.lean.waiting import AT_ONCE, MOST_UNREAD, Waiting
-from hookgate.receiver.lean.wire import CONTINUE, REFUSALS, refused, relayed
+from hookgate.receiver.lean.waiting import AT_ONCE, Waiting
 from hookgate.receiver.respond import Refusal, Reply
-from hookgate.receiver.server import LINGER_BYTES, LINGER_SECONDS
+from hookgate.receiver.server import LINGER_SECONDS
 
 
 class Connection:
@@ -35,22 +35,22 @@ class Connection:
     """
 
     __slots__ = (
-        "_blocked", "_broken", "_coming", "_current", "_incoming", "_linger", "_parser", "_paused", "_raw",
-        "_shared", "_transport", "_waiting", "deadline", "peer",
+        "_broken", "_coming", "_current", "_incoming", "_out", "_parser", "_paused", "_raw", "_shared",
+        "_transport", "_waiting", "deadline", "peer",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
         """Made by the listener."""
         self._shared = shared
         self._transport: asyncio.Transport
+        self._out: Outgoing
         self._waiting: Waiting
         self._parser: httptools.HttpRequestParser | None = httptools.HttpRequestParser(self)
         self._current: Request | None = None
         self._incoming: Request | None = None
         self._raw = memoryview(b"")  # what has come and is not parsed yet, since requests wait; parts are no copies
         self._coming = Coming(shared.bounds.head_bytes)
-        self._blocked = self._broken = self._paused = False
-        self._linger: int | None = None  # how many bytes may still be thrown away after the last answer
+        self._broken = self._paused = False
         self.deadline = inf
         self.peer = ""
 
@@ -64,12 +64,12 @@ class Connection:
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
         self._transport = cast("asyncio.Transport", transport)
         shared = self._shared
+        self._out = Outgoing(self._transport, shared.clock)
         peer = self.peer = self.peer or peer_of(transport)
         self._waiting = Waiting(shared.room, peer)
         if not shared.enter(self, peer):
             self._transport.abort()
             return
-        self._transport.set_write_buffer_limits(high=MOST_UNREAD)
         self.deadline = shared.loop.time() + shared.bounds.head_seconds
 
     def connection_lost(self, _exc: Exception | None) -> None:
@@ -79,17 +79,15 @@ class Connection:
         self._waiting.clear()
         self._forget()
         request = self._current
-        if request is not None and request.state is READING and request.call is not None:
-            self._shared.calls.settle(request.call, Refusal.MALFORMED, 400)
+        if request is not None and request.state is READING:
+            request.settle(self._shared.calls, Refusal.MALFORMED)
             request.answered()
 
     def data_received(self, data: bytes) -> None:
         """Parse, which does all the work, then see what is left open."""
         if self._parser is None:
-            if self._linger is not None:
-                self._linger -= len(data)
-                if self._linger <= 0:
-                    self._transport.close()
+            if self._out.lingering:
+                self._out.drop(len(data))
             return
         if self._raw or len(data) > AT_ONCE:
             self._raw = memoryview(bytes(self._raw) + data)
@@ -104,12 +102,12 @@ class Connection:
 
     def pause_writing(self) -> None:
         """Answer no more calls of a sender that does not read the answers."""
-        self._blocked = True
+        self._out.blocked = True
         self._pause()
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._blocked = False
+        self._out.blocked = False
         self._advance()
 
     def _parse(self, parser: httptools.HttpRequestParser, data: bytes | memoryview) -> None:
@@ -158,7 +156,7 @@ class Connection:
         if request is None:
             self._not_taken(Bound.HEAD_BYTES)
             return
-        early = self._current is not None or self._blocked or self._waiting.any()
+        early = self._current is not None or self._out.blocked or self._waiting.any()
         if early and not self._waiting.add(request):
             self._not_taken(Bound.WAITING_BYTES)
         self._incoming = request
@@ -190,7 +188,7 @@ class Connection:
         if request.state is READING:
             self._judge(request)
         elif request.state is ANSWERED:
-            if self._linger is not None:
+            if self._out.lingering:
                 self._transport.close()
             else:
                 self._idle()
@@ -204,12 +202,9 @@ class Connection:
         if request is not None and request.state is READING:
             self._refuse(request, Refusal.TOO_SLOW)
             return
-        if self._linger is None and (self._coming.open or self._coming.in_head):
+        if not self._out.lingering and (self._coming.open or self._coming.in_head):
             self._shared.rejected[Bound.HEAD_SECONDS] += 1
-        if self._transport.get_write_buffer_size():
-            self._transport.abort()  # closing would wait for a sender that does not read
-        else:
-            self._transport.close()
+        self._out.give_up()
 
     def drain(self) -> None:
         """Close, as soon as the call that is being answered is."""
@@ -224,10 +219,7 @@ class Connection:
 
     def _begin(self, request: Request) -> None:
         self._current = request
-        calls = self._shared.calls
-        call = request.call = calls.begin(request.path, request.headers, request.query, self.peer)
-        method = "POST" if request.method == b"POST" else request.method.decode("latin-1")
-        refusal = Refusal.UNKNOWN_PATH if call is None else calls.admit(call, method)
+        refusal = request.begin(self._shared.calls, self.peer)
         if refusal is not None:
             self._refuse(request, refusal)
             return
@@ -235,11 +227,8 @@ class Connection:
         self.deadline = self._shared.loop.time() + self._shared.body_seconds
 
     def _read(self, request: Request, chunk: bytes) -> None:
-        assert request.call is not None, "only admitted calls are read"
-        refusal = self._shared.calls.hold(request.call, len(chunk))
-        if refusal is None:
-            request.chunks.append(chunk)
-        else:
+        refusal = request.take(self._shared.calls, chunk)
+        if refusal is not None:
             self._refuse(request, refusal)
 
     def _judge(self, request: Request) -> None:
@@ -269,10 +258,10 @@ class Connection:
 
     def _relay(self, request: Request, call: Call, reply: Reply) -> None:
         self._shared.calls.settle(call, reply, reply.status)
-        if self._transport.is_closing():
-            return
-        ending = not request.keep_alive or self._shared.draining
-        self._transport.write(relayed(reply, self._shared.clock.date(), ending))
+        closing = self._transport.is_closing()
+        ending = closing or not request.keep_alive or self._shared.draining
+        if not closing:
+            self._out.relay(reply, ending)
         self._answered(request, ending=ending)
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:
@@ -280,14 +269,14 @@ class Connection:
         whole = request.whole and request.call is not None and request.call.entered
         # Where the head was never judged, it may be one that readers could understand differently.
         ending = not (whole or ends_soon(request.headers)) or not request.keep_alive or self._shared.draining
-        if request.call is not None:
-            self._shared.calls.settle(request.call, refusal, REFUSALS[refusal].status)
-        if self._transport.is_closing():
-            return
-        self._transport.write(refused(refusal, self._shared.clock.date(), ending, request.method != b"HEAD"))
-        self._answered(request, ending=ending)
+        request.settle(self._shared.calls, refusal)
+        closing = self._transport.is_closing()
+        if not closing:
+            self._out.refuse(refusal, ending, request.method != b"HEAD")
+        self._answered(request, ending=ending or closing)
 
     def _answered(self, request: Request, *, ending: bool) -> None:
+        """Be done with a request that is settled, also where its sender has gone: nothing may settle it once more."""
         whole, self._current = request.whole, None
         request.answered()
         if not ending:
@@ -295,7 +284,7 @@ class Connection:
             return
         self._waiting.clear()  # what came behind the last answer is never begun
         self._forget()
-        if whole:
+        if whole or self._transport.is_closing():
             # Closing waits until everything is written, which a sender that does not read would put off for ever.
             self.deadline = self._shared.loop.time() + self._shared.keep_alive
             self._transport.close()
@@ -310,11 +299,8 @@ class Connection:
 
     def _end(self) -> None:
         """End our side, and throw away what is still being sent, for a short while."""
-        self._linger = LINGER_BYTES
         self.deadline = self._shared.loop.time() + LINGER_SECONDS
-        if self._transport.can_write_eof():  # under TLS there is no such thing
-            self._transport.write_eof()
-        self._transport.resume_reading()
+        self._out.linger()
 
     def _forget(self) -> None:
         """Keep nothing of what is unfinished. The parser has a part of it, and parses no more."""
@@ -336,11 +322,15 @@ class Connection:
 
     def _free(self) -> bool:
         """Tell whether nothing has to happen before the next request, or the rest of this one, is read."""
-        held = self._blocked or self._linger is not None or self._waiting.any() or self._transport.is_closing()
+        held = self._waiting.any() or self._held()
         return not held and (self._current is None or self._current.state is not DELIVERING)
 
+    def _held(self) -> bool:
+        """Tell whether no request is begun: its answer would go to nobody, or only add to those that nobody reads."""
+        return self._out.blocked or self._out.lingering or self._transport.is_closing()
+
     def _take_turns(self) -> None:
-        while self._current is None and not self._blocked and self._linger is None and self._waiting.any():
+        while self._current is None and self._waiting.any() and not self._held():
             request = self._waiting.take()
             chunks, request.chunks = request.chunks, []
             self._begin(request)
@@ -366,7 +356,7 @@ class Connection:
         elif not self._waiting.coming(coming.size):
             self._end_for(Bound.WAITING_BYTES)
         elif call is not None and request is not None and not self._raw and request.expects():
-            self._transport.write(CONTINUE)
+            self._out.proceed()
 
     def _end_for(self, bound: Bound) -> None:
         """End the connection. A 400 would blame its sender for a want of room, so there is no answer to that."""
@@ -383,7 +373,7 @@ class Connection:
     def _malformed(self) -> None:
         """Parse no more; answer what cannot be read, after the calls that came before it."""
         self._forget()
-        if self._linger is not None or self._transport.is_closing():
+        if self._out.lingering or self._transport.is_closing():
             return
         request = self._current
         if request is not None and request.state is READING:
@@ -395,5 +385,5 @@ class Connection:
         elif self._incoming is not None:
             self._transport.close()  # in the rest of a body that is answered already
         else:
-            self._transport.write(refused(Refusal.MALFORMED, self._shared.clock.date(), True, True))
+            self._out.refuse(Refusal.MALFORMED, True, True)
             self._end()

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import httptools
 
-from hookgate.receiver.calls import Call
+from hookgate.receiver.calls import Call, Calls
 from hookgate.receiver.edge import HEADER_OVERHEAD, odd, speaks
 from hookgate.receiver.heads import declared_length
+from hookgate.receiver.lean.wire import REFUSALS
+from hookgate.receiver.respond import Refusal
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -51,6 +53,25 @@ class Request:
         self.chunks: list[bytes] = []
         self.whole = self.continued = False
         self.waiting = 0
+
+    def begin(self, calls: Calls, peer: str) -> Refusal | None:
+        """Have the head judged; None: the body may be read."""
+        call = self.call = calls.begin(self.path, self.headers, self.query, peer)
+        method = "POST" if self.method == b"POST" else self.method.decode("latin-1")
+        return Refusal.UNKNOWN_PATH if call is None else calls.admit(call, method)
+
+    def take(self, calls: Calls, chunk: bytes) -> Refusal | None:
+        """Take a piece of the body; None: there may be more."""
+        assert self.call is not None, "only admitted calls are read"
+        refusal = calls.hold(self.call, len(chunk))
+        if refusal is None:
+            self.chunks.append(chunk)
+        return refusal
+
+    def settle(self, calls: Calls, refusal: Refusal) -> None:
+        """Give back what it held, and have written down why it is refused; to be followed by `answered`."""
+        if self.call is not None:
+            calls.settle(self.call, refusal, REFUSALS[refusal].status)
 
     def due(self) -> int:
         """Return how much of a body of known length is still to come, if it is being read."""

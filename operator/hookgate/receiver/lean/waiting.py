@@ -10,8 +10,6 @@ from typing import Final
 
 from hookgate.receiver.lean.request import Request, size_of
 
-#: How much of answers that nobody reads is kept for a connection before no more of its calls are answered.
-MOST_UNREAD: Final = 8_192
 #: How much is parsed before anybody looks whether requests wait: as it came, what waits takes less than as requests.
 AT_ONCE: Final = 16_384
 #: What a request costs beside its head and its body.
