@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hookgate.model.binding import Binding, Key, RetiredPath, digest, encode
+from hookgate.model.binding import Binding, Key, NewerBinding, RetiredPath, decode, digest, encode
 from hookgate.model.rate import Rate
 from hookgate.model.sensitive import Sensitive
 from hookgate.receiver.auth import authenticate
+from hookgate.receiver.respond import Refusal
 from hookgate.receiver.table import BindingTable, Entry, Trouble
 from hookgate.scheme.request import Request
 from tests.receiver.rig import HMAC, SECRET, make_binding
@@ -204,6 +208,68 @@ def test_a_broken_binding_in_a_full_list_takes_no_other_along(raw: bytes) -> Non
     table = BindingTable()
     table.replace({ONE.uid: raw, TWO.uid: encode(TWO)})
     assert ([served(table, b) for b in (ONE, TWO)], table.loaded) == ([False, True], True)
+
+
+WHOLE = replace(
+    make_binding(1, TARGET, auth=SIGNED_URL),
+    url="https://hooks.example.com/h/" + str(ONE.segment),
+    retired=(RetiredPath(segment=str(THREE.segment), expires=9_000_000_000),),
+    rate=Rate(requests=1, per_ms=1000, burst=1),
+    allowed_networks=("192.0.2.0/24",),
+)
+ODD: list[Any] = [
+    None, True, 0, -1, 1.5, 1e308, math.nan, math.inf, 10**30, "", "x", "é", "\ud800", "http://[::1", "http://a:99999/",
+    "https://é/", "https://hooks.example.com\x00/", "0" * 5000, "[" * 500, [], [1], ["é"], [None], {}, {"a": 1}, [{}],
+]  # fmt: skip
+
+
+def places(value: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Yield where each member and item of a document stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        yield (*above, key)
+        yield from places(below, *above, key)
+
+
+def bent(place: tuple[str | int, ...], odd: Any) -> bytes:
+    """Return a binding with one odd value in it."""
+    document = inner = json.loads(encode(WHOLE))
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = odd
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("place", list(places(json.loads(encode(WHOLE)))), ids=lambda place: ".".join(map(str, place)))
+def test_an_odd_value_anywhere_in_a_binding_takes_no_other_endpoint_along(place: tuple[str | int, ...]) -> None:
+    for odd in ODD:
+        table = BindingTable()
+        table.replace({WHOLE.uid: bent(place, odd), TWO.uid: encode(TWO)})
+        assert (served(table, TWO), table.loaded) == (True, True)
+        table.put(WHOLE.uid, encode(WHOLE))
+        assert served(table, WHOLE)
+        table.put(WHOLE.uid, bent(place, odd))
+        assert served(table, TWO)
+
+
+def test_what_nobody_foresaw_in_one_binding_takes_no_other_endpoint_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(raw: bytes) -> Binding | NewerBinding:
+        if raw == encode(ONE):
+            raise KeyError
+        return decode(raw)
+
+    monkeypatch.setattr("hookgate.receiver.table.decode", failing)
+    table = table_of(ONE, TWO)
+    assert ([served(table, b) for b in (ONE, TWO)], table.loaded) == ([False, True], True)
+    assert table.troubles[Trouble.UNDECODABLE] == 1
+
+
+@pytest.mark.parametrize("url", ["https://[::1/h/x", "https://\xe9.example.com/h/x"])
+def test_a_url_that_cannot_be_told_to_a_target_closes_its_endpoint(url: str) -> None:
+    table = table_of(replace(ONE, url=url), TWO)
+    entry = table.lookup(path_of(ONE))
+    assert entry is not None
+    assert (entry.refusal, table.digest(ONE.uid), served(table, TWO)) == (Refusal.UNUSABLE, None, True)
 
 
 @pytest.mark.parametrize(

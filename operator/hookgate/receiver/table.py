@@ -202,8 +202,9 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         in_query = credential_in_query(binding.auth)
         signs = binding.forward_keys
         identity = Identity(binding.namespace, binding.name, signs) if signs else None
+        told = forwarded(binding.url)
     except Exception as error:
-        _log.warning("binding %s: auth cannot be compiled (%s)", binding.uid, type(error).__name__)
+        _log.warning("binding %s: auth or url cannot be used (%s)", binding.uid, type(error).__name__)
         return replace(idle, refusal=Refusal.UNUSABLE, trouble=Trouble.UNVERIFIABLE)
     return replace(
         idle,
@@ -216,7 +217,7 @@ def _activate(idle: Entry, binding: Binding) -> Entry:
         target=target,
         credentials=credentials,
         credential_in_query=in_query,
-        forwarded=forwarded(binding.url),
+        forwarded=told,
         identity=identity,
     )
 
@@ -319,6 +320,9 @@ class BindingTable:
             entry = make_entry(raw, awake)
         except UndecodableBinding as error:
             self._reject(uid, Trouble.UNDECODABLE, str(error))
+            return None
+        except Exception as unforeseen:  # of one binding, which must not take the others along
+            self._reject(uid, Trouble.UNDECODABLE, f"it cannot be prepared ({type(unforeseen).__name__})")
             return None
         if entry.uid != uid:
             self._reject(uid, Trouble.WRONG_UID, "uid: another one than the binding is kept under")
