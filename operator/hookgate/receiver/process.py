@@ -211,9 +211,7 @@ class Receiver:
         try:
             await public.accepting.wait()
             await private.accepting.wait()
-            if self.store is not None:
-                await self.store.tried.wait()
-            if started is not None:
+            if await self._ready() and started is not None:
                 started(self)
             await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
@@ -228,6 +226,15 @@ class Receiver:
             public.stop()
             private.stop()
             await asyncio.gather(*working, stopping, *listeners, return_exceptions=True)
+
+    async def _ready(self) -> bool:
+        """Wait until the store was tried; False: it is to end before that."""
+        if self.store is not None:
+            waiting = [asyncio.create_task(each.wait()) for each in (self.store.tried, self._stop)]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in waiting:
+                each.cancel()
+        return not self._stop.is_set()
 
     def _begin_work(self, acceptor: Acceptor | None) -> list[asyncio.Task[None]]:
         """Start what goes on beside the listeners until the end."""

@@ -138,13 +138,13 @@ class RedisStore:
                 self._retell(link)
                 await self._watch(link)
                 self._say("ended the connection")
-            except (OSError, TimeoutError, Lost, hiredis.HiredisError, ValueError) as error:
+            except Exception as error:  # whatever it is that answers there, it is looked for again
                 self._say(_word(error))
             finally:
                 self._link = None
                 if link is not None:
                     link.close()
-            self.tried.set()
+                self.tried.set()
             failures = 0 if time.monotonic() - began > _STEADY else failures
             await asyncio.sleep(_PAUSES[min(failures, len(_PAUSES) - 1)])
             failures += 1
