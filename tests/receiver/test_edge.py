@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from hookgate.receiver.settings import Edge
-from tests.receiver.rig import House, bounds, closed, read_answer, request, settings, signature
+from tests.receiver.rig import OK, House, bounds, closed, read_answer, request, settings, signature
 
 BODY = b'{"n":1}'
 SIGNED = [(b"X-Signature", signature(BODY))]
@@ -218,6 +219,31 @@ def test_a_sender_that_waits_for_100_continue_is_told_to_go_on_only_where_its_bo
         with house.connect() as connection:
             connection.sendall(request(path, BODY, [*SIGNED, (b"Expect", b"100-continue")])[: -len(BODY)])
             assert connection.recv(12) == first
+
+
+@pytest.mark.parametrize(("path", "first"), [("known", b"HTTP/1.1 100"), ("/h/nobody", b"HTTP/1.1 404")])
+def test_a_sender_that_waits_for_100_continue_while_another_call_is_delivered_is_told_when_it_is_its_turn(
+    house: House, path: str, first: bytes
+) -> None:
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> bytes:
+        asked.set()
+        await go.wait()
+        return OK
+
+    before, endpoint = house.endpoint(slow), house.endpoint()
+    raw = request(endpoint.path if path == "known" else path, BODY, [*SIGNED, (b"Expect", b"100-continue")])
+    with house.connect() as connection:
+        connection.sendall(request(before.path, BODY, SIGNED))
+        house.until(asked.is_set)
+        connection.sendall(raw[: -len(BODY)])
+        time.sleep(0.1)
+        house.inside(go.set)
+        assert (read_answer(connection).status, connection.recv(12)) == (202, first)
+        if first.endswith(b"100"):
+            connection.sendall(BODY)
+            assert (connection.recv(13), read_answer(connection).status) == (b" Continue\r\n\r\n", 202)
 
 
 def test_a_sender_of_http_1_0_is_never_told_to_go_on(house: House) -> None:

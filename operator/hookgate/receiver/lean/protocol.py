@@ -339,6 +339,13 @@ class Connection:
                     self._read(request, chunk)
             if request.state is READING and request.whole:
                 self._judge(request)
+            elif request.state is READING and not chunks:
+                self._ask(request)
+
+    def _ask(self, request: Request) -> None:
+        """Ask for a body that its sender holds back until it is wanted."""
+        if not self._raw and request.expects():
+            self._out.proceed()
 
     def _pause(self) -> None:
         self._paused = True
@@ -347,7 +354,7 @@ class Connection:
     # What goes wrong with the bytes.
 
     def _unfinished(self) -> None:
-        """Bound what goes on, and ask for a body that a sender holds back until it is wanted."""
+        """Bound what goes on, and see whether it comes by itself."""
         coming, request = self._coming, self._current
         coming.goes_on()
         call = None if coming.in_head or request is None or request.state is not READING else request.call
@@ -355,8 +362,8 @@ class Connection:
             self._end_for(Bound.HEAD_BYTES)
         elif not self._waiting.coming(coming.size):
             self._end_for(Bound.WAITING_BYTES)
-        elif call is not None and request is not None and not self._raw and request.expects():
-            self._out.proceed()
+        elif call is not None and request is not None:
+            self._ask(request)
 
     def _end_for(self, bound: Bound) -> None:
         """End the connection. A 400 would blame its sender for a want of room, so there is no answer to that."""
