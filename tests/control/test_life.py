@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
+import pytest
+
 from tests.control.stage import Stage
+
+
+class Crash(BaseException):
+    """The process is gone. Nothing can catch it."""
 
 
 def test_an_endpoint_that_was_never_activated_has_a_secret_and_no_url(stage: Stage) -> None:
@@ -120,6 +127,7 @@ def test_an_absent_endpoint_has_nothing_any_more(stage: Stage) -> None:
     assert stage.settle() == [
         "delete binding",
         "delete Ingress",
+        "status False Removing",
         "delete Secret ci-webhook",
         "status True Absent",
     ]
@@ -140,6 +148,30 @@ def test_an_absent_endpoint_keeps_its_secret_until_every_receiver_dropped_it(sta
     assert stage.again == 1.0
     stage.receivers.catch_up()
     assert stage.settle() == ["delete Secret ci-webhook", "status True Absent"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("write", range(1, 6))
+@pytest.mark.parametrize("killed", [True, False])
+def test_absence_can_be_taken_back_at_any_write(stage: Stage, write: int, when: str, killed: bool) -> None:
+    """What was forgotten on purpose does not count as lost, whether or not the operator dies meanwhile."""
+    stage.declare()
+    stage.settle()
+    first = stage.world.writes
+
+    def taken_back(number: int, moment: str) -> None:
+        if (number - first, moment) == (write, when):
+            stage.change(state="active")
+            if killed:
+                raise Crash
+
+    stage.world.fault = taken_back
+    stage.change(state="absent")
+    with contextlib.suppress(Crash):
+        stage.settle()
+    stage.settle()
+    assert stage.ready() == "True Active"
+    assert stage.connection()["secret"] == stage.verifying()[0]
 
 
 def test_an_endpoint_that_is_absent_from_the_start_writes_its_status_only(stage: Stage) -> None:

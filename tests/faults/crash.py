@@ -19,7 +19,8 @@ from tests.faults.scenarios import SCENARIOS, Scenario, play
 from tests.faults.stand import Stand
 from tests.faults.team import Team
 
-_QUICK = ("create",)
+_TAKEN_BACK = "absence taken back"
+_QUICK = ("create", _TAKEN_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +38,10 @@ class Run:
 def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
     """Every scenario, every write, every moment."""
     killed: list[int] = []
-    for name in scope.chosen(SCENARIOS, _QUICK):
+    for name in scope.chosen((*SCENARIOS, _TAKEN_BACK), _QUICK):
+        if name == _TAKEN_BACK:
+            yield from taken_back(stand)
+            continue
         scenario = SCENARIOS[name]
         first, reference = run(stand, scenario), run(stand, scenario)
         yield Case("P1", f"{name}: two undisturbed runs", difference(first.picture, reference.picture))
@@ -53,6 +57,34 @@ def crashes(stand: Stand, scope: Scope) -> Iterator[Case]:
                 killed.append(now.killed)
                 yield from judged(what, reference, now)
     yield from harmless("P1", killed)
+
+
+def taken_back(stand: Stand) -> Iterator[Case]:
+    """An absent endpoint's Secret goes, the operator with it, and then the endpoint is to be active all the same.
+
+    Nothing of it is lost: it was forgotten on purpose. So there is no other run that it would have to end like.
+    """
+    for moment in Moment:
+        stand.run_operator()
+        team = stand.team().created()
+        rule = Rule(
+            action=Kill(moment=moment, kill=stand.kill_operator),
+            team=team.namespace,
+            matches=lambda asked: (asked.verb, asked.resource, asked.name) == ("delete", "secrets", "ci-webhook"),
+        )
+        stand.proxy.rules = [rule]
+        wrong = ""
+        try:
+            team.patch(state="absent")
+            stand.wait(lambda: stand.operator is None or not stand.operator.running, "the operator to be killed")
+            team.patch(state="active")
+            stand.run_operator()
+            team.settled()
+        except AssertionError as error:
+            wrong = str(error)
+        stand.proxy.clear()
+        yield Case("P1", f"{_TAKEN_BACK}, its Secret's deletion, {moment.value}", wrong)
+        leave(team)
 
 
 def judged(name: str, reference: Run, now: Run) -> Iterator[Case]:

@@ -44,6 +44,13 @@ MUTANTS: tuple[Mutant, ...] = (
         new="if case.binding is None:",
     ),
     Mutant(
+        property="P1",
+        what="a status forgets a secret only when it is gone",
+        file=f"{_CONTROL}/removal.py",
+        old='if (observed.manifest.get("status") or {}).get("secretName"):',
+        new="if False:",
+    ),
+    Mutant(
         property="P2",
         what="a secret that nobody was told of yet is made anew by whoever comes next",
         file=f"{_CONTROL}/next_binding.py",

@@ -18,7 +18,7 @@ from hookgate.control.next_binding import told_segment
 from hookgate.control.objects import controlled_by_another, meta, uid_of
 from hookgate.control.repairs import Repairs, told_of
 from hookgate.control.status import ready_of
-from hookgate.control.values import CallReport, Fresh, Object, Observed, Plan, Published, Served, Step
+from hookgate.control.values import AT_ONCE, CallReport, Fresh, Object, Observed, Plan, Published, Served, Step
 from hookgate.model.endpoint import ANNOTATION_ADOPT, ANNOTATION_RETAINED, KIND, KeySet
 from hookgate.scheme.presets import Presets
 
@@ -91,7 +91,9 @@ class Reconciler:
             if plan.awaits:
                 served = await self._receivers.served(uid_of(manifest), plan.awaited)
             elif not plan.steps or plan.final:
-                return await self._report(manifest, plan)
+                again = await self._report(manifest, plan)
+                if again != AT_ONCE:
+                    return again
         raise RoundsExceeded(f"{request}: deciding does not settle")
 
     async def _make_sure(self, manifest: Object, first: Step) -> None:

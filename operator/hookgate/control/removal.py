@@ -2,7 +2,7 @@
 
 The order is the reverse of an activation: binding and route go first, so that nothing is reachable; the receivers
 confirm; only then go the connection Secret and, for a deleted object, the finalizer. The binding is what revokes, so
-nothing is before it, and neither waits for the other.
+nothing is before it, and neither waits for the other. Absence can be taken back, so the status forgets a secret first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime
 
 from hookgate.control import objects
 from hookgate.control.status import Outcome, refused, status_of
-from hookgate.control.values import Finding, Object, Observed, Plan, Step, Verb
+from hookgate.control.values import AT_ONCE, Finding, Object, Observed, Plan, Step, Verb
 from hookgate.model import binding as contract
 from hookgate.model.conditions import ConditionType
 from hookgate.model.endpoint import FINALIZER, DeletionPolicy, State, WebhookEndpoint
@@ -43,9 +43,12 @@ def absent(observed: Observed, endpoint: WebhookEndpoint) -> Plan:
         return Plan(status=status)
     if unreachable or not _asked(observed):
         return Plan(steps=unreachable, apart=True, awaits=True, status=status)
-    if _dropped_by_all(observed):
-        return Plan(steps=tuple(Step(verb=Verb.DELETE, object=s) for s in owned), status=status)
-    return Plan(status=status, again=PENDING_AGAIN)
+    if not _dropped_by_all(observed):
+        return Plan(status=status, again=PENDING_AGAIN)
+    if (observed.manifest.get("status") or {}).get("secretName"):
+        # Forgotten before it goes: what a status still tells of counts as lost, should the wish be taken back.
+        return Plan(status=status, again=AT_ONCE)
+    return Plan(steps=tuple(Step(verb=Verb.DELETE, object=s) for s in owned), status=status)
 
 
 def teardown(observed: Observed) -> Plan:

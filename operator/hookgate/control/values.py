@@ -18,6 +18,9 @@ from hookgate.scheme.presets import Presets
 
 Object = Mapping[str, Any]
 
+#: What more there is to do rests on nothing but the status.
+AT_ONCE = 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fresh:
@@ -168,7 +171,8 @@ class Plan:
     ``awaits`` tells whether there is anything to wait for; ``awaited`` None means: until no receiver serves the uid.
     ``apart``: no step rests on another, so that each is taken whatever becomes of the others.
     ``final``: with its steps all is done, there is no need to look again. ``status`` is what holds if nothing more
-    happens; None leaves the object's status alone. ``again`` asks for another look after that many seconds.
+    happens; None leaves the object's status alone. ``again`` asks for another look after that many seconds, `AT_ONCE`
+    for one as soon as the status is written.
     ``warning`` is for an Event.
     """
 
