@@ -26,6 +26,7 @@ class Watchman:
         self._shared = {system_namespace, binding_namespace}
         self._binding_namespace = binding_namespace
         self.generated: set[bytes] = set()
+        self._written: dict[str, list[bytes]] = {}
         self._secrets: set[str] = set()
         self._urls: set[str] = set()
 
@@ -74,6 +75,13 @@ class Watchman:
         if isinstance(found, contract.Binding):
             made = (*(found.keys if found.form else ()), *found.forward_keys)
             self.generated |= {key.value.reveal() for key in made}
+
+    def see_written(self, uid: str, raw: bytes) -> None:
+        """Hold that a binding never gets bytes again that it had before others: they could be confirmed already."""
+        before = self._written.setdefault(uid, [])
+        if before[-1:] != [raw]:
+            assert raw not in before, "a binding is again what it was before"
+            before.append(raw)
 
     def see_text(self, text: str) -> None:
         """Hold that a text says no secret."""

@@ -165,6 +165,8 @@ class World:
             self.hidden.discard(key)  # what is written is seen, and after a conflict the next look is a live one
             try:
                 self._carry_out(step, key, found)
+                if key[:2] == ("Secret", self.binding_namespace) and step.verb is not Verb.DELETE:
+                    self.watchman.see_written(key[2], secret_data(step.object).get(contract.DATA_KEY, b""))
                 self.outdated.pop(key, None)  # the answer to a write tells what is so
             except ClusterError as error:
                 if error.conflict:

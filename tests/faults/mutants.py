@@ -102,6 +102,13 @@ MUTANTS: tuple[Mutant, ...] = (
         new="inactive_response=before.inactive_response if before else spec.inactive_response,",
     ),
     Mutant(
+        property="P7",
+        what="a binding that says again what it once said has the same bytes again",
+        file="operator/hookgate/model/binding.py",
+        old='"edition": binding.edition,',
+        new='"edition": 0,',
+    ),
+    Mutant(
         property="P8",
         what="a binding that was closed once stays closed",
         file=f"{_CONTROL}/next_binding.py",

@@ -56,7 +56,10 @@ def sequences(stand: Stand, scope: Scope) -> Iterator[Case]:
     )
     @given(st.lists(SPECS, min_size=2, max_size=_LONGEST))
     def walk(specs: list[Spec]) -> None:
-        found.append((specs, in_memory(specs)))
+        try:
+            found.append((specs, in_memory(specs)))
+        except AssertionError as error:  # what the world holds of every write
+            found.append((specs, str(error)))
 
     walk()
     for specs, wrong in found:
@@ -67,11 +70,14 @@ def sequences(stand: Stand, scope: Scope) -> Iterator[Case]:
 
 
 def in_memory(specs: Sequence[Spec]) -> str:
-    """Tell how the end of a sequence differs from that of a fresh endpoint with its last spec."""
+    """Tell how the end of a sequence differs from that of a fresh endpoint with its last spec.
+
+    It goes to its begin and back once more: what a binding says again must not look as it did.
+    """
     walked, fresh = Stage(_CONFIG), Stage(_CONFIG)
     for stage in (walked, fresh):
         stage.bring("mine", secret=b"brought-by-the-tenant", other=b"another-one-of-the-tenant")
-    for spec in specs:
+    for spec in (*specs, specs[0], specs[-1]):
         walked.store(spec, checked=True)
         walked.settle()
     last = dict(specs[-1])

@@ -33,6 +33,7 @@ OPTIONAL: dict[str, tuple[dict[str, Any], Any]] = {
         [{"id": "f", "value": "c2lnbg==", "created": 1, "expires": 9}],
     ),
     "ca": ({"ca": "-----BEGIN CERTIFICATE-----"}, "-----BEGIN CERTIFICATE-----"),
+    "edition": ({"edition": 7}, 7),
     "allowedNetworks": ({"allowed_networks": ("192.0.2.0/24", "::1")}, ["192.0.2.0/24", "::1"]),
 }
 
@@ -61,6 +62,9 @@ def test_every_optional_member_arrives_as_it_was_given(member: str) -> None:
         ("maxInFlight", None),
         ("maxInFlight", 0),
         ("maxInFlight", "3"),
+        ("edition", None),
+        ("edition", 0),
+        ("edition", "1"),
         ("ca", None),
         ("ca", ""),
         ("ca", ["PEM"]),

@@ -72,7 +72,7 @@ def _present(case: Case) -> Plan:
     if observed.refusal is not None:
         return Plan(status=_stopped(case, findings))
     binding = next_binding(case, findings)
-    raw = contract.encode(binding) if binding else None
+    raw = _encoded(observed, binding) if binding else None
     digest = contract.digest(raw) if raw else None
     taking = _takes_over(case)
     writes = [] if taking else _binding_steps(observed, raw)
@@ -221,6 +221,16 @@ def _finalizer_step(observed: Observed) -> list[Step]:
     return [Step(verb=Verb.APPLY, object=objects.finalizer(observed.manifest, present=True))]
 
 
+def _encoded(observed: Observed, binding: Binding) -> bytes:
+    """Return the bytes that are stored, if they say the same, else such as never stood there before.
+
+    What receivers confirmed is known by its bytes: if those came back, they would count as confirmed unasked.
+    """
+    raw = contract.encode(binding)
+    before = None if raw == _stored(observed) else _read_binding(observed.binding)[0]
+    return raw if before is None else contract.encode(replace(binding, edition=before.edition + 1))
+
+
 def _binding_steps(observed: Observed, raw: bytes | None) -> list[Step]:
     """Create the binding the first time, so that no stale read can overwrite a secret; later apply to what was read."""
     if raw is None:
@@ -240,7 +250,7 @@ def _unreadable(observed: Observed, message: str) -> Plan:
     closed, steps = None, list[Step]()
     if found is not None:
         closed = replace(found, closed=True)
-        steps += _binding_steps(observed, contract.encode(closed))
+        steps += _binding_steps(observed, _encoded(observed, closed))
         steps += (Step(verb=Verb.DELETE, object=route) for route in observed.routes)
     if observed.refusal is not None:
         return Plan(status=invalid(observed, message, found))

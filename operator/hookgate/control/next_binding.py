@@ -93,6 +93,7 @@ def _declared(case: Case, scheme: Resolved) -> Binding:
         allowed_networks=spec.allowed_networks,
         forward_keys=signing.next_keys(case),
         ca=authority.certificates(case),
+        edition=before.edition if before else 0,
     )
 
 

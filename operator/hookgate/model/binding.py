@@ -77,6 +77,8 @@ class Binding:
     ``rate``, ``max_in_flight`` and ``allowed_networks`` bound its calls, and how many and from where they may come;
     without them there is no such bound. ``forward_keys`` sign what goes to the target, newest first.
     ``ca`` are the certificates (PEM) that an https target is verified by; None: those of the receiver's system.
+    ``edition`` counts the changes, so that a binding which says again what it once said has other bytes and is
+    confirmed anew; the ``nonce`` stays, since marks of calls are made with it.
     """
 
     uid: str
@@ -102,6 +104,7 @@ class Binding:
     allowed_networks: tuple[str, ...] = ()
     forward_keys: tuple[Key, ...] = ()
     ca: str | None = None
+    edition: int = 0
 
     @property
     def generated(self) -> tuple[Key, ...]:
@@ -213,6 +216,7 @@ def _encode_optional(binding: Binding) -> dict[str, Any]:
         "maxInFlight": binding.max_in_flight,
         "allowedNetworks": list(binding.allowed_networks),
         "ca": binding.ca,
+        "edition": binding.edition,
         "forwardKeys": [_encode_key(k) for k in binding.forward_keys],
     }
     return {name: value for name, value in members.items() if value}
@@ -242,6 +246,7 @@ def _decode_current(document: Mapping[str, Any], uid: str, segment: str | None) 
         max_in_flight=_positive(document, "maxInFlight") if "maxInFlight" in document else None,
         allowed_networks=_decode_networks(document),
         ca=_text(document, "ca") if "ca" in document else None,
+        edition=_positive(document, "edition") if "edition" in document else 0,
         forward_keys=tuple(_decode_key(k) for k in _typed(document, "forwardKeys", list))
         if "forwardKeys" in document
         else (),
