@@ -51,11 +51,17 @@ def test_a_deletion_waits_for_a_receiver_that_does_not_answer(team: Team) -> Non
     assert team.left_of(endpoint) == []
 
 
-def test_without_any_receiver_a_deletion_goes_through(team: Team) -> None:
-    """Nobody serves it, so nobody has to let go."""
+def test_a_deletion_waits_for_a_receiver_that_cannot_be_reached(team: Team) -> None:
+    """By where it should be, nobody can tell one that has ended from one that serves on."""
+    plane = team.plane
     endpoint = team.created("push")
-    assert team.plane.receiver.end(signal.SIGTERM) == 0
+    assert plane.receiver.end(signal.SIGTERM) == 0
     team.delete("push")
+    plane.wait(lambda: team.route(endpoint) is None, "the route to be gone")
+    plane.quiet()
+    assert team.get("push")["metadata"]["finalizers"] == [FINALIZER]
+    assert team.secret("push-webhook") is not None
+    plane.start()
     team.gone("push")
     assert team.left_of(endpoint) == []
 

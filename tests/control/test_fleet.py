@@ -156,6 +156,29 @@ def test_a_receiver_that_takes_no_connection_does_not_count() -> None:
 
 
 @pytest.mark.usefixtures("_impatient")
+def test_a_receiver_that_takes_no_connection_has_dropped_nothing() -> None:
+    """Its process may be gone, but as well the way to it, while it serves on."""
+    gone = Receiver(u="older")
+
+    async def act(fleet: Fleet) -> None:
+        await gone.stop()
+        assert await fleet.served("u", None) == Served(digest=None, ready=2, agreeing=1)
+        assert len(await fleet.answering()) == 1
+
+    play(Receiver(), gone, act=act)
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_receiver_whose_name_is_not_known_has_dropped_nothing() -> None:
+    async def act() -> None:
+        async with aiohttp.ClientSession() as session:
+            fleet = Fleet(session, lambda: ["http://receiver.invalid:8081"])
+            assert await fleet.served("u", None) == Served(digest=None, ready=1, agreeing=0)
+
+    run(act())
+
+
+@pytest.mark.usefixtures("_impatient")
 @pytest.mark.parametrize("digest", ["d", None])
 def test_a_receiver_that_does_not_answer_agrees_to_nothing(digest: str | None) -> None:
     hung = Receiver()

@@ -236,6 +236,14 @@ MUTANTS: tuple[Mutant, ...] = (
         tried=("--only", "may not be swept up"),
     ),
     Mutant(
+        property="P19",
+        what="a receiver that cannot be reached counts as one that has let go",
+        file=f"{_CONTROL}/fleet.py",
+        old="counted = everybody if question.digest is None else reached",
+        new="counted = reached",
+        tried=("--only", "away for a while"),
+    ),
+    Mutant(
         property="P20",
         what="a route is marked with the version that made it, so that each version makes it anew",
         file=f"{_CONTROL}/routes.py",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from tests.cluster.plane import ROOT
 from tests.faults.cases import Case, Scope
 from tests.faults.rules import Fail, Rule
-from tests.faults.stand import RESYNC, Stand
+from tests.faults.stand import PATIENCE, RESYNC, Stand
 from tests.faults.team import Team
 
 _CRD = "webhookendpoints.hookgate.dev"
@@ -111,15 +111,35 @@ def _crd_while_down(stand: Stand, teams: list[Team]) -> None:
 
 
 def _receiver_down(stand: Stand, teams: list[Team]) -> None:
-    """No receiver is there to confirm, so none can serve what is gone."""
-    assert stand.receiver is not None
-    stand.receiver.kill()
-    stand.operators.wait_ended(stand.receiver)
+    """No receiver is there to confirm, though one should be: after a minute that holds nobody up any more."""
+    _end_receiver(stand)
     for team in teams:
         team.delete()
     for team in teams:
-        team.gone()
+        stand.wait(lambda t=team: t.get() is None, "the endpoint to be gone", seconds=2 * PATIENCE)  # type: ignore[misc]
     stand.start_receiver()
+
+
+def _receiver_away(stand: Stand, teams: list[Team]) -> None:
+    """A receiver that cannot be reached may serve on, so the finalizer holds until it is back and has let go."""
+    _end_receiver(stand)
+    for team in teams:
+        team.delete()
+    for team in teams:
+        stand.wait(lambda t=team: t.binding() is None, "the binding to be gone")  # type: ignore[misc]
+    time.sleep(3)  # that nothing more happens is what is looked for
+    for team in teams:
+        assert team.get() is not None, "gone though the receiver had not let go"
+        assert "Secret connection" in team.children(), "its connection Secret went first"
+    stand.start_receiver()
+    for team in teams:
+        team.gone()
+
+
+def _end_receiver(stand: Stand) -> None:
+    assert stand.receiver is not None
+    stand.receiver.kill()
+    stand.operators.wait_ended(stand.receiver)
 
 
 def _absent_then_deleted(stand: Stand, teams: list[Team]) -> None:
@@ -177,6 +197,7 @@ WAYS: Mapping[str, Callable[[Stand, list[Team]], None]] = {
     "finalizers forced away, and one may not be swept up at first": _one_stays,
     "the namespace deleted": _namespace,
     "no receiver to confirm": _receiver_down,
+    "the receiver away for a while": _receiver_away,
     "the kind deleted while an operator runs": _crd_while_running,
     "the kind deleted while none runs, finalizers forced away": _crd_while_down,
 }

@@ -87,7 +87,7 @@ SUITES: tuple[Suite, ...] = (
     Suite(("P23",), contract, 15),
     Suite(("P20",), upgrades, 390),
     Suite(("P21",), rights, 290),
-    Suite(("P19",), removals, 30),
+    Suite(("P19",), removals, 120),
     Suite(("P11",), statuses, 230),
 )
 

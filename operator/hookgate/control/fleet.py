@@ -22,7 +22,14 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1
 _MOST_AT_ONCE = 500
 #: How long a receiver may take to tell of calls; nobody waits for it.
 _CALLS_PATIENCE = 5.0
-_Answers = list[Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What one receiver serves. ``reached``: it took the connection; of one that did not nobody knows."""
+
+    digests: Mapping[str, str]
+    reached: bool = True
 
 
 @dataclass(slots=True)
@@ -36,7 +43,8 @@ class _Question:
 class Fleet:
     """The receivers at the private addresses (``http://host:port``) that ``ready`` gives at the time of asking.
 
-    A receiver that takes no connection, or says that it is not ready, is not among the ready ones.
+    One that says that it is not ready is not among the ready ones, and one that takes no connection is not where
+    something is to be served. Where it is to be dropped that one is silent: it may serve on behind a broken way.
     """
 
     def __init__(self, session: aiohttp.ClientSession, ready: Callable[[], Sequence[str]]) -> None:
@@ -58,7 +66,7 @@ class Fleet:
         """Return the addresses of the receivers that are ready now."""
         addresses = tuple(self._ready())
         replies = await asyncio.gather(*(self._ask(address, []) for address in addresses))
-        return frozenset(a for a, reply in zip(addresses, replies, strict=True) if reply is not None)
+        return frozenset(a for a, reply in zip(addresses, replies, strict=True) if reply is not None and reply.reached)
 
     async def calls(self, uids: Sequence[str]) -> Mapping[str, CallReport]:
         """Return what the ready receivers say of the calls to these endpoints, summed up.
@@ -107,16 +115,18 @@ class Fleet:
                 await asyncio.sleep(pause)
             pause = _FIRST_PAUSE if settled else min(_LONGEST_PAUSE, pause * 2)
 
-    def _settle(self, asked: list[_Question], answers: _Answers) -> bool:
+    def _settle(self, asked: list[_Question], answers: list[_Answer]) -> bool:
         """Answer the questions that are decided or out of time; the others go to the end of the line."""
         now = asyncio.get_running_loop().time()
         settled, rest = False, []
+        everybody, reached = [a.digests for a in answers], [a.digests for a in answers if a.reached]
         for question in asked:
-            agreeing = sum(a.get(question.uid) == question.digest for a in answers)
-            result = Served(digest=question.digest, ready=len(answers), agreeing=agreeing)
+            counted = everybody if question.digest is None else reached
+            agreeing = sum(digests.get(question.uid) == question.digest for digests in counted)
+            result = Served(digest=question.digest, ready=len(counted), agreeing=agreeing)
             if question.answer.done():
                 continue
-            if not answers or agreeing == len(answers) or now >= question.deadline:
+            if agreeing == len(counted) or now >= question.deadline:
                 question.answer.set_result(result)
                 settled = True
             else:
@@ -124,13 +134,14 @@ class Fleet:
         self._open = self._open[len(asked) :] + rest
         return settled
 
-    async def _answers(self, uids: list[str]) -> _Answers:
-        """Return what each ready receiver serves for ``uids``."""
+    async def _answers(self, uids: list[str]) -> list[_Answer]:
+        """Return what each receiver serves for ``uids``, without those that say that they are not ready."""
         replies = await asyncio.gather(*(self._ask(address, uids) for address in self._ready()))
         return [reply for reply in replies if reply is not None]
 
-    async def _ask(self, address: str, uids: list[str]) -> Mapping[str, str] | None:
-        """Ask one receiver. None: it is not there or not ready, so it serves nobody. Silence is not agreement."""
+    async def _ask(self, address: str, uids: list[str]) -> _Answer | None:
+        """Ask one receiver. None: it is not ready, so it serves nobody. Silence is not agreement."""
+        silence = dict.fromkeys(uids, "")
         try:
             async with self._session.post(
                 f"{address}/digests", json=uids, timeout=aiohttp.ClientTimeout(total=PATIENCE)
@@ -138,8 +149,8 @@ class Fleet:
                 if response.status != 200:
                     return None
                 digests = (await response.json())["digests"]
-                return digests if isinstance(digests, dict) else dict.fromkeys(uids, "")
+                return _Answer(digests if isinstance(digests, dict) else silence)
         except aiohttp.ClientConnectorError:
-            return None
+            return _Answer(silence, reached=False)
         except (aiohttp.ClientError, TimeoutError, ValueError, OSError, LookupError, TypeError):
-            return dict.fromkeys(uids, "")
+            return _Answer(silence)

@@ -39,7 +39,10 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """What the receivers say: of ``ready`` receivers, ``agreeing`` serve the binding named ``digest`` (None: none)."""
+    """What the receivers say: of ``ready`` receivers, ``agreeing`` serve the binding named ``digest`` (None: none).
+
+    Where it is None, those that should be ready and cannot be reached count among the ``ready`` ones.
+    """
 
     digest: str | None
     ready: int
