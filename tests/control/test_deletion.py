@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hookgate.control.cluster import ClusterError
 from hookgate.control.objects import encode_data
 from tests.control.stage import TEAM, Stage
 
@@ -196,6 +197,26 @@ def test_of_two_that_ask_for_it_one_gets_it_and_the_other_leaves_it_alone(
     assert active.connection() == retained
     paths = [active.binding(name).segment for name in names]
     assert paths[0] != paths[1]
+
+
+def test_one_that_is_deleted_half_way_through_its_adoption_leaves_what_it_found(
+    active: Stage, retained: dict[str, bytes]
+) -> None:
+    """The Secret is its own by then, the binding is not made yet: whoever adopts later gets the same URL."""
+    active.declare(deletionPolicy="Retain")
+    active.annotate("hookgate.dev/adopt", "true")
+    active.world.refused.add("create binding")
+    with pytest.raises(ClusterError):
+        active.settle()
+    active.world.refused.clear()
+    active.delete()
+    active.settle()
+    assert active.connection() == retained
+    active.declare()
+    active.annotate("hookgate.dev/adopt", "true")
+    active.settle()
+    assert active.ready() == "True Active"
+    assert active.connection() == retained
 
 
 def test_an_adoption_believes_what_was_kept_and_not_what_a_tenant_wrote(

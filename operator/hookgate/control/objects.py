@@ -173,16 +173,17 @@ def overwritten(wanted: Mapping[str, Any], found: Object) -> dict[str, Any]:
     return {**found, "data": wanted["data"], "metadata": {**meta(found), "labels": labelled}}
 
 
-def released(found: Object, uid: str) -> dict[str, Any]:
-    """Return a connection Secret that is no longer the endpoint's, so that it outlives the endpoint.
+def released(found: Object, uid: str, *, kept: str | None = None) -> dict[str, Any]:
+    """Return a connection Secret that is no longer that of the endpoint ``uid``, so that it outlives the endpoint.
 
-    It names ``uid``, by which the retained binding is found; that, and not this Secret, is what an adoption believes.
+    It names the retained binding: that of ``uid``, or else ``kept``. That, and not this Secret, is what an adoption
+    believes.
     """
     ours = {LABEL_MANAGED, LABEL_ROLE, LABEL_UID}
     metadata = dict(meta(found))
     metadata["labels"] = {k: v for k, v in (metadata.get("labels") or {}).items() if k not in ours}
     metadata["ownerReferences"] = [r for r in metadata.get("ownerReferences") or () if r.get("uid") != uid]
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION_RETAINED: uid}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), ANNOTATION_RETAINED: kept or uid}
     return {**found, "metadata": metadata}
 
 

@@ -112,7 +112,9 @@ def _part_with_secrets(observed: Observed) -> tuple[Step, ...]:
     uid = objects.uid_of(observed.manifest)
     owned = [s for s in observed.connections if objects.owned_by(s, uid)]
     if retains(observed.manifest):
-        return tuple(Step(verb=Verb.REPLACE, object=objects.released(s, uid)) for s in owned)
+        # Half way through an adoption, what is kept is still what the endpoint found.
+        kept = None if observed.retained is None else str(objects.meta(observed.retained)["name"])
+        return tuple(Step(verb=Verb.REPLACE, object=objects.released(s, uid, kept=kept)) for s in owned)
     return tuple(Step(verb=Verb.DELETE, object=s) for s in owned)
 
 
