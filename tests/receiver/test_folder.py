@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
+
+import pytest
 
 from hookgate.model.binding import Binding, encode
 from hookgate.receiver.source import FolderSource
@@ -110,3 +113,49 @@ def test_a_folder_that_goes_away_leaves_the_table_in_force(tmp_path: Path) -> No
 def test_a_folder_that_never_was_is_no_full_table(tmp_path: Path) -> None:
     folder = Folder(tmp_path / "nowhere")
     assert (folder.served(), folder.table.loaded) == (set(), False)
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next file that is opened fail as a network's file system does."""
+    opening = Path.open
+
+    def fail(*_: object, **__: object) -> None:
+        monkeypatch.setattr(Path, "open", opening)
+        raise OSError(errno.ESTALE, "stale")
+
+    monkeypatch.setattr(Path, "open", fail)
+
+
+def test_a_file_that_fails_to_be_read_leaves_its_endpoint_as_it_was_and_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write(ONE)
+    folder.served()
+    before = folder.table.digest("uid-1")
+    folder.write(make_binding(1, TARGET + "changed"))
+    failing_once(monkeypatch)
+    meanwhile = folder.served(), folder.table.digest("uid-1") == before
+    assert (meanwhile, folder.served(), folder.table.digest("uid-1") == before) == (({"uid-1"}, True), {"uid-1"}, False)
+
+
+def test_a_file_that_fails_at_the_first_look_is_read_at_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write(ONE)
+    failing_once(monkeypatch)
+    assert (folder.served(), folder.served()) == (set(), {"uid-1"})
+
+
+def test_a_file_that_failed_to_be_read_and_then_goes_takes_its_endpoint_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path)
+    folder.write(ONE)
+    folder.served()
+    folder.write(make_binding(1, TARGET + "changed"))
+    failing_once(monkeypatch)
+    meanwhile = folder.served()
+    (tmp_path / "uid-1.json").unlink()
+    assert (meanwhile, folder.served()) == ({"uid-1"}, set())

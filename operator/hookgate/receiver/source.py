@@ -36,8 +36,8 @@ _Stamp = tuple[int, int, int, int]
 class FolderSource:
     """A folder of ``<uid>.json`` files, looked at every ``interval`` seconds; other names are passed over.
 
-    A file that cannot be read takes its endpoint out of service and no other. A folder that cannot be read leaves the
-    table as it is: that is an outage of the origin, not the removal of every endpoint.
+    A file that is no binding, or may not be read, takes its endpoint out of service and no other. A file or a folder
+    that fails to be read leaves all as it was: that is an outage of the origin, not the removal of what it holds.
     """
 
     def __init__(self, folder: Path, *, interval: float = 0.5) -> None:
@@ -45,6 +45,7 @@ class FolderSource:
         self._folder, self._interval = folder, interval
         self._seen: dict[str, _Stamp] = {}
         self._readable = True
+        self._unread: set[str] = set()
 
     async def run(self, table: BindingTable) -> None:
         """See `BindingSource`."""
@@ -73,6 +74,19 @@ class FolderSource:
                 table.remove(uid)
             for uid, raw in raws.items():
                 table.put(uid, raw)
+        self._look_again(found, changed - raws.keys())
+
+    def _look_again(self, found: dict[str, _Stamp], unread: set[str]) -> None:
+        """Remember what was seen; what failed to be read is still as it was seen before, and so has changed."""
+        for uid in sorted(unread - self._unread):
+            _log.error("binding %s cannot be read now: what was in force before stays so", uid)
+        self._unread = unread
+        for uid in unread:
+            before = self._seen.get(uid)
+            if before is None:
+                del found[uid]
+            else:
+                found[uid] = before
         self._seen = found
 
 
@@ -92,13 +106,18 @@ def _stamps(folder: Path) -> dict[str, _Stamp]:
 
 
 def _read_all(folder: Path, uids: set[str]) -> Mapping[str, bytes]:
-    """Read these files. One that cannot be read is an empty binding, which the table refuses and counts."""
+    """Read these files. One that may not be read is an empty binding, which the table refuses and counts.
+
+    One that fails to be read, for want of a descriptor or by a fault of the disk, is left out.
+    """
     raws = {}
     for uid in uids:
         try:
             with (folder / (uid + _SUFFIX)).open("rb") as file:
                 raw = file.read(_MAX_FILE + 1)
-        except OSError:
+        except (PermissionError, IsADirectoryError):
             raw = b""
+        except OSError:
+            continue
         raws[uid] = raw if len(raw) <= _MAX_FILE else b""
     return raws

@@ -54,6 +54,10 @@ class InvalidTls(ValueError):  # noqa: N818 -- what is wrong, told to the user
     """Files that cannot be used. The text names the file and never what is in it."""
 
 
+class UnreadableTls(InvalidTls):
+    """Files that cannot be read now, whatever is in them."""
+
+
 class Certificates:
     """The context for new connections, as the files say."""
 
@@ -64,15 +68,23 @@ class Certificates:
         self.context = _context(files)
 
     def look(self) -> bool:
-        """Read the files again; tell whether another context is in force. Raises `InvalidTls` once for each content.
+        """Read the files again; tell whether another context is in force.
+
+        Raises `InvalidTls` once for each content, `UnreadableTls` each time.
 
         What was in force before stays so until all files fit together.
         """
         found = _read(self._files)
         if found == self._known:
             return False
+        try:
+            self.context = _context(self._files)
+        except UnreadableTls:
+            raise  # there is nothing yet that could be known
+        except InvalidTls:
+            self._known = found
+            raise
         self._known = found
-        self.context = _context(self._files)
         return True
 
     async def follow(self, seconds: float = LOOK_SECONDS) -> None:
@@ -87,7 +99,7 @@ class Certificates:
             except InvalidTls as error:
                 if not failing:
                     _log.error("TLS: %s; what was in force before stays so", error)
-                failing = "cannot be read" in str(error)
+                failing = isinstance(error, UnreadableTls)
 
 
 def _read(files: TlsFiles) -> tuple[bytes, ...]:
@@ -96,7 +108,7 @@ def _read(files: TlsFiles) -> tuple[bytes, ...]:
         try:
             found.append(file.read_bytes())
         except OSError as error:
-            raise InvalidTls(f"{file}: cannot be read ({error.strerror})") from None
+            raise UnreadableTls(f"{file}: cannot be read ({error.strerror})") from None
     return tuple(found)
 
 
@@ -108,10 +120,12 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     try:
         # Without a password somebody would be asked for one, and there is nobody.
         context.load_cert_chain(files.certificate, files.key, password="")
-    except (OSError, ValueError):
+    except (ssl.SSLError, ValueError):
         raise InvalidTls(
             f"{files.certificate}, {files.key}: not a certificate chain and its key, both PEM, the key not encrypted"
         ) from None
+    except OSError as error:
+        raise UnreadableTls(f"{files.certificate}, {files.key}: cannot be read ({error.strerror})") from None
     if files.client_ca is not None:
         _demand(context, files.client_ca)
     return context
@@ -121,8 +135,10 @@ def _demand(context: ssl.SSLContext, client_ca: Path) -> None:
     """Let nobody through without a certificate, which is looked at in every handshake anew."""
     try:
         context.load_verify_locations(client_ca)
-    except OSError:
+    except ssl.SSLError:
         raise InvalidTls(f"{client_ca}: holds no certificate (PEM)") from None
+    except OSError as error:
+        raise UnreadableTls(f"{client_ca}: cannot be read ({error.strerror})") from None
     context.verify_mode = ssl.CERT_REQUIRED
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
