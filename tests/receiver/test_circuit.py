@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 
+from hookgate.model.rate import Rate
 from hookgate.receiver.circuit import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Circuit
 from tests.receiver.rig import OK, Endpoint, House
 
@@ -42,6 +43,12 @@ def test_a_trial_that_is_answered_closes_it(opened: Circuit) -> None:
     assert opened.admits(FIRST_PAUSE)
     opened.answered()
     assert [opened.admits(FIRST_PAUSE) for _ in range(3)] == [True] * 3
+
+
+def test_a_trial_that_is_not_made_is_another_calls(opened: Circuit) -> None:
+    assert opened.admits(FIRST_PAUSE)
+    opened.spared()
+    assert [opened.admits(FIRST_PAUSE) for _ in range(2)] == [True, False]
 
 
 def test_trials_that_fail_come_less_and_less_often_but_never_stop(opened: Circuit) -> None:
@@ -92,6 +99,37 @@ def test_a_target_that_never_answers_costs_its_callers_no_more_than_a_few_timeou
     assert [endpoint.call().status for _ in range(FAILURES)] == [504] * FAILURES
     assert endpoint.call().status == 503
     assert len(endpoint.seen) == FAILURES
+
+
+def test_calls_that_a_target_is_spared_use_nothing_of_their_rate(house: House, dead_port: int) -> None:
+    rate = Rate(requests=FAILURES + 1, per_ms=3_600_000, burst=FAILURES + 1)
+    endpoint = house.endpoint(target=f"http://127.0.0.1:{dead_port}/", rate=rate)
+    assert [endpoint.call().status for _ in range(FAILURES)] == [502] * FAILURES
+    assert endpoint.call().status == 503
+    in_the_end(endpoint, 502)  # the trial
+    in_the_end(endpoint, 429)  # the next one, for which nothing is left of the rate
+
+
+def test_a_trial_that_the_rate_refuses_is_made_by_another_call(house: House) -> None:
+    mood = [b""]
+
+    async def moody() -> bytes:
+        return mood[0]
+
+    endpoint = house.endpoint(moody, rate=Rate(requests=FAILURES, per_ms=FAILURES * 2000, burst=FAILURES))
+    house.inside(lambda: house.target.hang_up_after.add(endpoint.target_path))
+    assert [endpoint.call().status for _ in range(FAILURES)] == [502] * FAILURES
+    mood[0] = OK
+    in_the_end(endpoint, 202)
+
+
+def in_the_end(endpoint: Endpoint, status: int) -> None:
+    """Call until the answer is this one, as it is when a pause is over."""
+    deadline = time.monotonic() + 20
+    while (answered := endpoint.call().status) != status:
+        assert answered in {503, 429}
+        assert time.monotonic() < deadline, "it never was"
+        time.sleep(0.05)
 
 
 def test_a_forged_call_is_told_nothing_of_the_targets_health(house: House, dead_port: int) -> None:

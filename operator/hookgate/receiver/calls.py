@@ -1,9 +1,9 @@
 """One call from its path to its answer, step by step, whatever edge brings its bytes.
 
-The order of the checks is the contract: path, state, address, method, size, load, authenticity, repetition, rate,
-delivery. Nothing is read of a body before the path is known to be served, and nothing but the descriptor's declared
-inputs is looked at before the call is authentic. Only then is it looked for among the calls that came before. No API
-server is asked on the way. This module may not know how bytes travel nor where bindings come from.
+The order of the checks is the contract: path, state, address, method, size, load, authenticity, repetition, health of
+the target, rate, delivery. Nothing is read of a body before the path is known to be served, and nothing but the
+descriptor's declared inputs is looked at before the call is authentic. Only then is it looked for among the calls that
+came before. No API server is asked on the way. This module may not know how bytes travel nor where bindings come from.
 """
 
 from __future__ import annotations
@@ -263,16 +263,17 @@ class Calls:
         assert entry.target is not None, "judge() has refused calls without a target"
         query = b"" if entry.credential_in_query else call.query
         started = time.perf_counter()
+        if not entry.circuit.admits(started):
+            self._remember(call, None)
+            done(Refusal.TARGET_DOWN)
+            return
         wait = 0.0 if entry.bucket is None else entry.bucket.take(started)
         if wait:
+            entry.circuit.spared()
             self._remember(call, None)
             self._load.reject(Limit.RATE)
             call.reason = Refusal.RATE.value
             done(limited(wait))
-            return
-        if not entry.circuit.admits(started):
-            self._remember(call, None)
-            done(Refusal.TARGET_DOWN)
             return
         try:
             headers = end_to_end(call.headers, entry.credentials)

@@ -39,6 +39,10 @@ class Circuit:
         self._trying = True
         return True
 
+    def spared(self) -> None:
+        """Take back what was just admitted: the target is not asked after all, and another call may try."""
+        self._trying = False
+
     def answered(self) -> None:
         """Note an answer of the target: all is well."""
         if self._failures:
