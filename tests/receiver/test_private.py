@@ -7,6 +7,7 @@ import json
 from hookgate.model.binding import digest, encode
 from hookgate.receiver.settings import Edge
 from tests.receiver.rig import House, make_binding, settings
+from tests.receiver.test_calls import value
 
 
 def digests(house: House, uids: object) -> object:
@@ -17,6 +18,16 @@ def digests(house: House, uids: object) -> object:
 def test_a_receiver_is_alive_before_it_is_ready(edge: Edge) -> None:
     with House(settings(edge=edge), loaded=False).running() as house:
         assert [house.get(p, private=True).status for p in ("/livez", "/readyz")] == [200, 503]
+
+
+def test_until_a_full_table_is_there_an_unknown_path_may_be_anybodys_and_is_told_to_come_again(edge: Edge) -> None:
+    with House(settings(edge=edge), loaded=False).running() as house:
+        known = house.endpoint()
+        early = house.post("/h/nobody", b"{}")
+        assert (early.status, early.header("retry-after"), known.call().status) == (503, "5", 202)
+        assert value(house, "unknown_path_calls_total") == 0.0
+        house.inside(lambda: house.receiver.table.replace({}))
+        assert (house.post("/h/nobody", b"{}").status, value(house, "unknown_path_calls_total")) == (404, 1.0)
 
 
 def test_a_receiver_is_ready_once_it_has_a_full_table(edge: Edge) -> None:

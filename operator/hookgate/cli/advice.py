@@ -37,6 +37,10 @@ ADVICE: Final[Mapping[str, Advice]] = MappingProxyType(
             happened="The endpoint is not active and answers as if it did not exist (spec.inactiveResponse: 404).",
             check=(_STATE,),
         ),
+        "starting": Advice(
+            happened="The receiver had not loaded its endpoints yet and did not know this one.",
+            check=("Send calls to receivers that are ready: see readiness probe and Service.",),
+        ),
         "gone": Advice(
             happened="The endpoint is not active and tells senders to forget it (spec.inactiveResponse: 410).",
             check=(_STATE, "Many senders never try again after a 410: look whether the webhook is still set up there."),

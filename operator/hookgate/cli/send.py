@@ -40,7 +40,7 @@ _MEANINGS = {
     413: "the body is longer than the endpoint allows",
     429: "too many calls, or the target said so",
     502: "authentic, but the target cannot be reached, or it failed",
-    503: "inactive, without a usable secret, or overloaded: the sender is asked to try again later",
+    503: "inactive, without a usable secret, overloaded, or just started: the sender is asked to try again later",
     504: "authentic, but the target did not answer in time",
 }
 

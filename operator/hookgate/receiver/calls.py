@@ -137,10 +137,16 @@ class Calls:
         """
         entry = self._table.lookup(path)
         if entry is None or (entry.expires is not None and self._clock() >= entry.expires):
-            self._journal.unknown_paths += 1
+            if self._table.loaded:
+                self._journal.unknown_paths += 1
             return None
         limit = min(entry.max_body_bytes, self._max_body_bytes)
         return Call(entry, headers, query, peer, limit, time.perf_counter())
+
+    @property
+    def unknown(self) -> Refusal:
+        """How a path is refused that `begin` does not know: until all are loaded, it may still be somebody's."""
+        return Refusal.UNKNOWN_PATH if self._table.loaded else Refusal.STARTING
 
     def admit(self, call: Call, method: str) -> Refusal | None:
         """Judge what the head tells; None: the body may be read."""

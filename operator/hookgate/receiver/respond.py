@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     """Everything that is answered without the target's own words."""
 
     UNKNOWN_PATH = "unknown-path"
+    STARTING = "starting"
     GONE = "gone"
     INACTIVE = "inactive"
     UNUSABLE = "unusable"
@@ -106,6 +107,7 @@ def _constant(status: int, error: str, *extra: tuple[bytes, bytes]) -> Reply:
 
 _REPLIES = {
     Refusal.UNKNOWN_PATH: _constant(404, "not found"),
+    Refusal.STARTING: _constant(503, "unavailable", *_RETRY_SOON),
     Refusal.GONE: _constant(410, "gone"),
     Refusal.INACTIVE: _constant(503, "unavailable", *_RETRY_LATER),
     Refusal.UNUSABLE: _constant(503, "unavailable", *_RETRY_LATER),

@@ -36,7 +36,7 @@ class PublicApp:
         client = scope["client"]
         call = self._calls.begin(scope["raw_path"], headers, scope["query_string"], client[0] if client else "")
         if call is None:
-            await self._refuse(send, receive, Refusal.UNKNOWN_PATH, read=False, short=ends_soon(headers))
+            await self._refuse(send, receive, self._calls.unknown, read=False, short=ends_soon(headers))
             return
         body: bytes | Refusal = self._calls.admit(call, scope["method"]) or await self._read(call, receive)
         outcome = body if isinstance(body, Refusal) else await self._judged(call, body)

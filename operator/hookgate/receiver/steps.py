@@ -34,6 +34,7 @@ class Step(StrEnum):
 
 _REFUSALS: Final[Mapping[Refusal, Step]] = {
     Refusal.UNKNOWN_PATH: Step.STATE,
+    Refusal.STARTING: Step.RECEIVER,
     Refusal.GONE: Step.STATE,
     Refusal.INACTIVE: Step.STATE,
     Refusal.UNUSABLE: Step.CONFIGURATION,

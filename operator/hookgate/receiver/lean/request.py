@@ -58,7 +58,7 @@ class Request:
         """Have the head judged; None: the body may be read."""
         call = self.call = calls.begin(self.path, self.headers, self.query, peer)
         method = "POST" if self.method == b"POST" else self.method.decode("latin-1")
-        return Refusal.UNKNOWN_PATH if call is None else calls.admit(call, method)
+        return calls.unknown if call is None else calls.admit(call, method)
 
     def take(self, calls: Calls, chunk: bytes) -> Refusal | None:
         """Take a piece of the body; None: there may be more."""
