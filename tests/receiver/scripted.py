@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.delivery import deliver
 from hookgate.receiver.dial import Judge
 from hookgate.receiver.forward import Target, parse_target
@@ -112,7 +113,12 @@ async def serve_all(peer: Peer) -> None:
 @contextlib.asynccontextmanager
 async def pooling(**changes: Any) -> AsyncIterator[ConnectionPool]:
     """A pool for targets on this host."""
-    settings: dict[str, Any] = {"max_response_bytes": LIMIT, "max_connections": 8, "judge": Judge(loopback=True)}
+    settings: dict[str, Any] = {
+        "max_response_bytes": LIMIT,
+        "max_connections": 8,
+        "judge": Judge(loopback=True),
+        "answers": Answers(1 << 26),
+    }
     pool = ConnectionPool(**{**settings, **changes})
     try:
         yield pool

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.delivery import deliver
 from hookgate.receiver.forward import parse_target
 from hookgate.receiver.respond import Delivered, Delivery, Undelivered
@@ -302,16 +303,16 @@ def test_large_answers_of_one_target_leave_room_for_those_of_another(run: Run) -
         await peer.say(large(size) + b"x" * size)
 
     async def main() -> tuple[list[Delivery], Delivery, int, int]:
-        bounds = {"max_response_bytes": size, "max_held_bytes": 3 * size}
+        answers = Answers(3 * size)
         async with (
             Scripted(*[slowly] * 6).running() as greedy,
             Scripted(at_once).running() as other,
-            pooling(**bounds) as pool,
+            pooling(max_response_bytes=size, answers=answers) as pool,
         ):
             stalled = [asyncio.create_task(post(pool, replace(greedy.target, timeout=0.5))) for _ in range(6)]
             await until(lambda: sum(task.done() for task in stalled) == 4)
-            answer, most = await post(pool, other.target), pool.answers.held
-            return await asyncio.gather(*stalled), answer, most, pool.answers.held
+            answer, most = await post(pool, other.target), answers.held
+            return await asyncio.gather(*stalled), answer, most, answers.held
 
     found, answer, most, left = run(main)
     assert sorted(found) == [Undelivered.ANSWER_TOO_LARGE] * 4 + [Undelivered.TIMEOUT] * 2

@@ -1,5 +1,7 @@
 """How many bytes of targets' answers a receiver holds: bounded in all, and no target takes more than is still free.
 
+An answer counts while it comes from its target, and while it waits for a sender that does not read it.
+
 Tenants choose their targets, and one that sends large answers slowly to many calls at a time must not take the memory
 of all. It may not know connections nor calls.
 """

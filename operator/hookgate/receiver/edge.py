@@ -60,6 +60,7 @@ class Bound(StrEnum):
     HEAD_BYTES = "head-bytes"
     HEAD_SECONDS = "head-seconds"
     WAITING_BYTES = "waiting-bytes"
+    UNREAD_BYTES = "unread-bytes"
     TLS_HANDSHAKE = "tls-handshake"
 
 

@@ -36,17 +36,15 @@ _SURELY_ALIVE_SECONDS = 0.01
 class ConnectionPool:
     """A `hookgate.receiver.delivery.Deliverer`. Make it inside a running loop."""
 
-    def __init__(
-        self, *, max_response_bytes: int, max_connections: int, judge: Judge, max_held_bytes: int = 64 * 1024 * 1024
-    ) -> None:
+    def __init__(self, *, max_response_bytes: int, max_connections: int, judge: Judge, answers: Answers) -> None:
         """Bound each answer by ``max_response_bytes`` and the pool by ``max_connections``; further calls wait.
 
-        All answers that are being read have ``max_held_bytes`` together; one that is too much for it is given up.
+        ``answers`` counts the answers that are being read; one that it has no room for is given up.
 
         ``judge`` says which addresses targets may have.
         """
         self._limit, self._max = max_response_bytes, max_connections
-        self.answers = Answers(max_held_bytes)
+        self._answers = answers
         self._loop = asyncio.get_running_loop()
         self._judge, self._dialer = judge, Dialer(judge)
         self._idle: dict[Place, deque[Connection]] = {}
@@ -117,7 +115,7 @@ class ConnectionPool:
         self._dialling += 1
         revision = self._judge.revision
         try:
-            make = partial(Connection, limit=self._limit, answers=self.answers, place=place, released=self._released)
+            make = partial(Connection, limit=self._limit, answers=self._answers, place=place, released=self._released)
             connection = await self._dialer.dial(*place, make)
         except BaseException:
             self._next()

@@ -17,6 +17,7 @@ from typing import Any, Protocol, cast
 
 import uvicorn
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.calls import Calls, OnCall
 from hookgate.receiver.clients import Clients
 from hookgate.receiver.delivery import Deliverer
@@ -118,6 +119,7 @@ class Receiver:
             max_per_endpoint=settings.max_in_flight_per_endpoint,
             max_bytes=settings.max_held_bytes,
         )
+        self.answers = Answers(settings.max_held_bytes)
         self.memory = Memory(self.table, most=settings.replay_marks, most_each=settings.replay_marks_each)
         address = settings.replay_store
         self.store: RedisStore | None = None
@@ -147,7 +149,7 @@ class Receiver:
             self.ports = (public_socket.getsockname()[1], private_socket.getsockname()[1])
             deliverer = self._deliverer or ConnectionPool(
                 max_response_bytes=settings.max_response_bytes,
-                max_held_bytes=settings.max_held_bytes,
+                answers=self.answers,
                 max_connections=settings.max_in_flight,
                 judge=self.judge,
             )
@@ -276,6 +278,7 @@ class Receiver:
                 bounds=bounds,
                 rejected=rejected,
                 neighbours=neighbours,
+                answers=self.answers,
                 front=front,
                 keep_alive=settings.keep_alive,
                 body_seconds=settings.body_seconds,

@@ -26,7 +26,7 @@ class ReceiverSettings:
 
     ``max_in_flight`` bounds the calls whose body is being read or delivered, ``max_in_flight_per_endpoint`` keeps one
     slow target from taking all of them, and ``max_held_bytes`` bounds the memory of their bodies, and as much again
-    that of the targets' answers.
+    that of the targets' answers until senders have them.
     On SIGTERM readiness goes first; ``drain_delay`` later no connection is accepted any more (the time that load
     balancers need to hear of it), and calls in flight have ``grace`` to end: as long as a body and the slowest target
     may take together.

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Sequence
 from functools import partial
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.calls import Calls
 from hookgate.receiver.edge import Bound, Bounds
 from hookgate.receiver.fronted import Front
@@ -37,6 +38,7 @@ class Listener:
         bounds: Bounds,
         rejected: dict[Bound, int],
         neighbours: Neighbours,
+        answers: Answers,
         front: Front,
         keep_alive: float,
         body_seconds: float,
@@ -44,6 +46,8 @@ class Listener:
         acceptor: Acceptor | None = None,
     ) -> None:
         """Take ``calls`` through their steps; times in seconds, ``grace`` for calls that are under way at the end.
+
+        ``answers`` counts those that senders have not read, as it does those that are being read from targets.
 
         ``front`` is put before the protocol of each connection; ``acceptor`` secures connections first, and reads what
         would be the front's.
@@ -56,6 +60,7 @@ class Listener:
             rejected=rejected,
             neighbours=neighbours,
             room=Room(bounds.waiting_bytes),
+            answers=answers,
             keep_alive=keep_alive,
             body_seconds=body_seconds,
             loop=asyncio.get_running_loop(),

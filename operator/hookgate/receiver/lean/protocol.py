@@ -64,7 +64,7 @@ class Connection:
         """Refuse connections over the bound at once: there is nothing cheaper to do with them."""
         self._transport = cast("asyncio.Transport", transport)
         shared = self._shared
-        self._out = Outgoing(self._transport, shared.clock)
+        self._out = Outgoing(self._transport, shared)
         peer = self.peer = self.peer or peer_of(transport)
         self._waiting = Waiting(shared.room, peer)
         if not shared.enter(self, peer):
@@ -76,6 +76,7 @@ class Connection:
         """Give back what a call that cannot be answered any more has held. One that is delivered ends by itself."""
         self._shared.leave(self, self.peer)
         self.deadline = inf
+        self._out.taken()
         self._waiting.clear()
         self._forget()
         request = self._current
@@ -107,7 +108,7 @@ class Connection:
 
     def resume_writing(self) -> None:
         """Go on."""
-        self._out.blocked = False
+        self._out.taken()
         self._advance()
 
     def _parse(self, parser: httptools.HttpRequestParser, data: bytes | memoryview) -> None:
@@ -261,7 +262,8 @@ class Connection:
         closing = self._transport.is_closing()
         ending = closing or not request.keep_alive or self._shared.draining
         if not closing:
-            self._out.relay(reply, ending)
+            target = call.entry.target
+            self._out.relay(reply, ending, None if target is None else target.place)
         self._answered(request, ending=ending)
 
     def _refuse(self, request: Request, refusal: Refusal) -> None:

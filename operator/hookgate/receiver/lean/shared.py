@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hookgate.receiver.answers import Answers
 from hookgate.receiver.calls import Calls
 from hookgate.receiver.edge import Bound, Bounds
 from hookgate.receiver.lean.waiting import Room
@@ -25,6 +26,7 @@ class Shared:
     rejected: dict[Bound, int]
     neighbours: Neighbours
     room: Room
+    answers: Answers
     keep_alive: float
     body_seconds: float
     loop: asyncio.AbstractEventLoop
