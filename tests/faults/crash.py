@@ -114,6 +114,7 @@ def run(stand: Stand, scenario: Scenario, number: int = 0, moment: Moment = Mome
     stand.proxy.clear()
     end = team.picture()
     entries = stand.proxy.writes(mark, team=team.namespace)
+    stand.record()
     found = Run(
         picture=end,
         writes=len(entries),

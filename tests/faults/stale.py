@@ -94,6 +94,7 @@ def _wrong(stand: Stand, lag: Lag, *, single: bool) -> str:
     else:
         play(team, lag.since)
     before, versions = team.picture(), _versions(team)
+    stand.record()
     keys = set(stand.recorder.keys[team.namespace])
     stand.end_operator()
     mark = stand.proxy.mark()
@@ -112,6 +113,7 @@ def _wrong(stand: Stand, lag: Lag, *, single: bool) -> str:
     gone = {key for key, version in versions.items() if _versions(team).get(key) != version}
     if gone:
         wrong += f" changed or taken away: {sorted(gone)}"
+    stand.record()
     if stand.recorder.keys[team.namespace] != keys:
         wrong += " another secret was made"
     leave(team)

@@ -22,7 +22,7 @@ from tests.cluster.target import Target
 from tests.faults.asked import BINDINGS, SYSTEM
 from tests.faults.operators import Operator, Operators, pause_until
 from tests.faults.proxy import Proxy
-from tests.faults.recorder import Recorder
+from tests.faults.recorder import MARKED, Recorder
 from tests.faults.team import Team
 
 HOST, GATEWAY_HOST, BARE_HOST = "hooks.example.com", "gateway.example.com", "bare.example.com"
@@ -193,6 +193,14 @@ class Stand:
         name = f"t-{secrets.token_hex(5)}"
         self.admin.send("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         return Team(self, name)
+
+    def record(self) -> None:
+        """Wait until the recorder has seen every Secret that there was until now."""
+        name = f"mark-{secrets.token_hex(4)}"
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": MARKED}}
+        self.admin.create(secret)
+        self.wait(lambda: name in self.recorder.marks, "the recorder to come that far")
+        self.admin.delete("Secret", MARKED, name)
 
     def wait(
         self, condition: Callable[[], object], what: str | Callable[[], str], *, seconds: float = PATIENCE
