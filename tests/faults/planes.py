@@ -92,7 +92,7 @@ def _never_loaded(stand: Stand, good: Team) -> Case:
     stand.cluster.start_apiserver()
     stand.wait(lambda: stand.probe(stand.private, "/readyz") == 200, "the receiver to be ready")
     after = good.call(told).status
-    wrong = "" if (before, after) == ((503, 404), 200) else f"{before} and then {after}"
+    wrong = "" if (before, after) == ((503, 503), 200) else f"{before} and then {after}"
     return Case("P23", "a receiver that never loaded its table", wrong)
 
 
