@@ -38,7 +38,7 @@ def test_without_operator_and_without_api_server_calls_are_judged_as_before(team
 
 
 def test_a_receiver_that_starts_without_an_api_server_accepts_nothing(team: Team) -> None:
-    """It is not ready and knows no path; once it has read the table it serves."""
+    """It is not ready, and asks to be called later; once it has read the table it serves."""
     plane = team.plane
     url = team.created("push")["status"]["url"]
     signed = github(team.connection("push")["secret"], b"{}")
@@ -50,7 +50,7 @@ def test_a_receiver_that_starts_without_an_api_server_accepts_nothing(team: Team
     plane.wait(lambda: plane.probe_receiver("/livez") == 200, "the receiver to live")
 
     assert plane.probe_receiver("/readyz") == 503
-    assert team.call(url, b"{}", signed).status == 404
+    assert team.call(url, b"{}", signed).status == 503
     assert not team.target.at(f"/{team.namespace}/push")
 
     plane.cluster.start_apiserver()
