@@ -8,10 +8,7 @@ import re
 import pytest
 
 from tests.control.stage import Stage
-
-
-class Crash(BaseException):
-    """The process is gone. Nothing can catch it."""
+from tests.control.world import Crash
 
 
 def test_an_endpoint_that_was_never_activated_has_a_secret_and_no_url(stage: Stage) -> None:

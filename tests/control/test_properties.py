@@ -7,10 +7,7 @@ import pytest
 from tests.control.picture import picture
 from tests.control.scenarios import SCENARIOS
 from tests.control.stage import Act, Stage
-
-
-class Crash(BaseException):
-    """The process is gone. Nothing can catch it."""
+from tests.control.world import Crash
 
 
 def play(stage: Stage, acts: tuple[Act, ...]) -> None:

@@ -28,6 +28,10 @@ Fault = Callable[[int, str], None]
 ENDPOINT = "WebhookEndpoint"
 
 
+class Crash(BaseException):
+    """The process is gone. Nothing can catch it."""
+
+
 class World:
     """See `hookgate.control.cluster.Cluster`. ``hidden`` are objects that caches do not show yet.
 

@@ -265,9 +265,20 @@ class House:
         """Bring a binding into force."""
         self.inside(lambda: self.receiver.table.put(binding.uid, encode(binding)))
 
-    def connect(self, *, private: bool = False) -> socket.socket:
-        """Open a connection."""
-        return socket.create_connection(("127.0.0.1", self.receiver.ports[1 if private else 0]), timeout=_WAIT)
+    def connect(self, *, private: bool = False, buffer: int | None = None, segment: int | None = None) -> socket.socket:
+        """Open a connection. The smaller ``buffer`` and ``segment``, in bytes, the less of what is unread the system has."""
+        connection = socket.socket()
+        try:
+            if buffer is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+            if segment is not None:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, segment)
+            connection.settimeout(_WAIT)
+            connection.connect(("127.0.0.1", self.receiver.ports[1 if private else 0]))
+        except OSError:
+            connection.close()
+            raise
+        return connection
 
     def exchange(self, raw: bytes, *, private: bool = False) -> Answer:
         """Send bytes as they are on a connection of their own; return the first answer."""
@@ -284,6 +295,11 @@ class House:
     def get(self, path: str, *, private: bool = False, method: str = "GET") -> Answer:
         """Ask without a body."""
         return self.exchange(f"{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), private=private)
+
+
+def sized(size: int) -> bytes:
+    """Return a target's answer whose body has so many bytes."""
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
 
 
 def request(path: str, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> bytes:

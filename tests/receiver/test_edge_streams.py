@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from hookgate.receiver.settings import Edge
-from tests.receiver.rig import OK, House, bounds, closed, read_answer, request, settings, signature
+from tests.receiver.rig import OK, House, bounds, closed, read_answer, request, settings, signature, sized
 from tests.receiver.test_calls import value
 
 BODY = b'{"n":1}'
@@ -138,13 +138,11 @@ def test_nonsense_after_a_call_is_answered_after_it() -> None:
 
 
 def test_a_sender_that_reads_no_answers_is_not_read_any_more_and_loses_none(house: House) -> None:
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000
+    answer = sized(50_000)
     endpoint = house.endpoint(answer)
     raw = request(endpoint.path, BODY, SIGNED)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    with house.connect(buffer=4096) as connection:
         connection.settimeout(10)
-        connection.connect(("127.0.0.1", house.receiver.ports[0]))
         took = pour(connection, raw)
         assert took < _MOST
         house.until(lambda: house.receiver.load.calls == 0)
@@ -157,16 +155,14 @@ def test_a_sender_that_reads_no_answers_is_not_read_any_more_and_loses_none(hous
 
 def test_a_sender_that_does_not_read_its_last_answer_is_given_up() -> None:
     """The lean edge's word: uvicorn waits for such a sender for as long as it likes."""
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000
+    answer = sized(1_000_000)
     last = [*SIGNED, (b"Connection", b"close")]
     counts = range(1, 8)  # of as many answers the system takes some by itself; at one count the last does not fit
     few = bounds(connections=len(counts))
     with House(settings(edge=Edge.LEAN, keep_alive=1, bounds=few)).running() as house, contextlib.ExitStack() as opened:
         path = house.endpoint(answer).path
         for count in counts:
-            connection = opened.enter_context(socket.socket())
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(("127.0.0.1", house.receiver.ports[0]))
+            connection = opened.enter_context(house.connect(buffer=4096))
             connection.sendall(request(path, BODY, SIGNED) * (count - 1) + request(path, BODY, last))
         time.sleep(4)
         others = [opened.enter_context(house.connect()) for _ in counts]

@@ -126,15 +126,21 @@ def failing_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "open", fail)
 
 
+def changed_unread(path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A folder whose one binding is served and has changed since, and fails to be read at the next look."""
+    folder = Folder(path)
+    folder.write(ONE)
+    folder.served()
+    folder.write(make_binding(1, TARGET + "changed"))
+    failing_once(monkeypatch)
+    return folder
+
+
 def test_a_file_that_fails_to_be_read_leaves_its_endpoint_as_it_was_and_is_read_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Folder(tmp_path)
-    folder.write(ONE)
-    folder.served()
+    folder = changed_unread(tmp_path, monkeypatch)
     before = folder.table.digest("uid-1")
-    folder.write(make_binding(1, TARGET + "changed"))
-    failing_once(monkeypatch)
     meanwhile = folder.served(), folder.table.digest("uid-1") == before
     assert (meanwhile, folder.served(), folder.table.digest("uid-1") == before) == (({"uid-1"}, True), {"uid-1"}, False)
 
@@ -151,11 +157,7 @@ def test_a_file_that_fails_at_the_first_look_is_read_at_the_next(
 def test_a_file_that_failed_to_be_read_and_then_goes_takes_its_endpoint_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = Folder(tmp_path)
-    folder.write(ONE)
-    folder.served()
-    folder.write(make_binding(1, TARGET + "changed"))
-    failing_once(monkeypatch)
+    folder = changed_unread(tmp_path, monkeypatch)
     meanwhile = folder.served()
     (tmp_path / "uid-1.json").unlink()
     assert (meanwhile, folder.served()) == ({"uid-1"}, set())

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from hookgate.receiver.settings import Edge
-from tests.receiver.rig import House, bounds, read_answer, request, settings, signature
+from tests.receiver.rig import House, bounds, read_answer, request, settings, signature, sized
 
 BODY = b'{"n":1}'
 SIGNED = [(b"X-Signature", signature(BODY))]
 #: Less than what either edge keeps unread before it reads no more.
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 6000\r\n\r\n" + b"x" * 6000
+ANSWER = sized(6000)
 _TRIES = 1_000
 
 
@@ -46,11 +46,7 @@ def in_the_system(connection: socket.socket) -> int:
 def half_closed(house: House) -> Iterator[socket.socket]:
     """Yield a connection with an answer that is unread in the receiver, an unfinished body, and its side ended."""
     raw = request(house.endpoint(ANSWER).path, BODY, SIGNED)
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)  # the system keeps little for small segments
-        connection.settimeout(60)
-        connection.connect(("127.0.0.1", house.receiver.ports[0]))
+    with house.connect(buffer=2048, segment=536) as connection:
         connection.sendall(raw)
         size = len(read_answer(connection).raw)
         for unread in range(1, _TRIES):

@@ -14,7 +14,7 @@ import pytest
 from hookgate.receiver.settings import Edge
 from hookgate.receiver.tls import TlsFiles
 from tests.kube.pki import Authority
-from tests.receiver.rig import Endpoint, House, read_answer, request, settings, signature
+from tests.receiver.rig import Endpoint, House, read_answer, request, settings, signature, sized
 from tests.receiver.test_calls import value
 
 BODY = b'{"n":1}'
@@ -22,18 +22,9 @@ SIGNED = [(b"X-Signature", signature(BODY))]
 _ROOM, _LARGE = 2_000_000, 450_000
 
 
-def answer(size: int) -> bytes:
-    """Return a target's answer with so long a body."""
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
-
-
 def slow_reader(house: House, context: ssl.SSLContext | None = None) -> socket.socket:
     """Connect as somebody whose system takes little."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-    connection.settimeout(60)
-    connection.connect(("127.0.0.1", house.receiver.ports[0]))
+    connection = house.connect(buffer=4096, segment=536)
     return connection if context is None else context.wrap_socket(connection, server_hostname="hooks")
 
 
@@ -60,7 +51,7 @@ def test_large_answers_that_nobody_reads_are_bounded_and_leave_room_for_other_ta
     context = ssl.create_default_context(cafile=authority.ca_file) if secure else None
     little = settings(edge=Edge.LEAN, max_held_bytes=_ROOM, max_response_bytes=_LARGE, tls=files)
     with House(little).running() as house, contextlib.ExitStack() as opened:
-        greedy, other = house.endpoint(answer(_LARGE)), elsewhere(house.endpoint(answer(_LARGE)))
+        greedy, other = house.endpoint(sized(_LARGE)), elsewhere(house.endpoint(sized(_LARGE)))
         senders = [opened.enter_context(slow_reader(house, context)) for _ in range(8)]
         for count, sender in enumerate(senders, 1):
             sender.sendall(request(greedy.path, BODY, SIGNED))
@@ -77,7 +68,7 @@ def test_large_answers_that_nobody_reads_are_bounded_and_leave_room_for_other_ta
 
 def test_what_a_sender_left_unread_is_free_again_when_it_has_gone() -> None:
     with House(settings(edge=Edge.LEAN)).running() as house:
-        endpoint = house.endpoint(answer(_LARGE))
+        endpoint = house.endpoint(sized(_LARGE))
         with slow_reader(house) as sender:
             sender.sendall(request(endpoint.path, BODY, SIGNED))
             house.until(lambda: house.receiver.answers.held > _LARGE)
@@ -87,7 +78,7 @@ def test_what_a_sender_left_unread_is_free_again_when_it_has_gone() -> None:
 def test_a_sender_that_does_not_read_is_hung_up_on_where_there_is_no_room_for_its_answers() -> None:
     little = settings(edge=Edge.LEAN, max_held_bytes=100_000)
     with House(little).running() as house, contextlib.ExitStack() as opened:
-        endpoint = house.endpoint(answer(15_000))  # small enough not to be counted while it is read
+        endpoint = house.endpoint(sized(15_000))  # small enough not to be counted while it is read
         for _ in range(8):
             opened.enter_context(slow_reader(house)).sendall(request(endpoint.path, BODY, SIGNED) * 20)
         while (value(house, "rejected_total", limit="unread-bytes") or 0) < 3:

@@ -15,11 +15,11 @@ from random import Random
 import pytest
 
 from hookgate.receiver.settings import Edge
-from tests.receiver.rig import OK, Endpoint, House, bounds, request, settings, signature
+from tests.receiver.rig import OK, Endpoint, House, bounds, request, settings, signature, sized
 from tests.receiver.test_bent_requests import Heard
 
 _WALKERS = 8
-_LARGE, _SMALL = (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + bytes(size) for size in (200_000, 6_000))
+_LARGE, _SMALL = sized(200_000), sized(6_000)
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -81,14 +81,9 @@ def leave(random: Random, connection: socket.socket) -> None:
 def walk(house: House, endpoints: list[Endpoint], seed: int) -> None:
     """Be one sender from its first byte to its end."""
     random = Random(seed)
-    with socket.socket() as connection, contextlib.suppress(OSError):
-        if random.random() < 0.5:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-            connection.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536
-            )  # the system keeps little: more is left to us
+    buffer, segment = (2048, 536) if random.random() < 0.5 else (None, None)
+    with contextlib.suppress(OSError), house.connect(buffer=buffer, segment=segment) as connection:
         connection.settimeout(0.05)
-        connection.connect(("127.0.0.1", house.receiver.ports[0]))
         data = b"".join(call(random, endpoints) for _ in range(random.choice((1, 1, 2, 5, 30))))
         with contextlib.suppress(TimeoutError):
             send(random, connection, data)

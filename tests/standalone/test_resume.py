@@ -17,16 +17,13 @@ from hookgate.control.state import StateFolder
 from hookgate.control.values import Served
 from hookgate.model import binding as contract
 from hookgate.scheme.presets import Presets
+from tests.control.world import Crash
 from tests.standalone.rig import endpoint
 
 PUSH = Request("default", "push")
 NOW = 1_800_000_000.0
 MOST_WRITES = 20
 SETTINGS = Settings(config=local_platform("http://localhost", any_url=False), presets=Presets.builtin())
-
-
-class Crash(BaseException):
-    """The end of the process."""
 
 
 class CrashingFolder(StateFolder):

@@ -213,7 +213,7 @@ class Receiver:
         try:
             await public.accepting.wait()
             await private.accepting.wait()
-            if await self._ready() and started is not None:
+            if await self._ready(stopping) and started is not None:
                 started(self)
             await asyncio.wait([stopping, *listeners], return_when=asyncio.FIRST_COMPLETED)
             if stopping.done():
@@ -229,13 +229,12 @@ class Receiver:
             private.stop()
             await asyncio.gather(*working, stopping, *listeners, return_exceptions=True)
 
-    async def _ready(self) -> bool:
+    async def _ready(self, stopping: asyncio.Task[Any]) -> bool:
         """Wait until the store was tried; False: it is to end before that."""
         if self.store is not None:
-            waiting = [asyncio.create_task(each.wait()) for each in (self.store.tried, self._stop)]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            for each in waiting:
-                each.cancel()
+            tried = asyncio.create_task(self.store.tried.wait())
+            await asyncio.wait([tried, stopping], return_when=asyncio.FIRST_COMPLETED)
+            tried.cancel()
         return not self._stop.is_set()
 
     def _begin_work(self, acceptor: Acceptor | None) -> list[asyncio.Task[None]]:
