@@ -266,7 +266,7 @@ class House:
         self.inside(lambda: self.receiver.table.put(binding.uid, encode(binding)))
 
     def connect(self, *, private: bool = False, buffer: int | None = None, segment: int | None = None) -> socket.socket:
-        """Open a connection. The smaller ``buffer`` and ``segment``, in bytes, the less of what is unread the system has."""
+        """Open a connection. With a small ``buffer`` and ``segment`` (bytes) the system keeps little that is unread."""
         connection = socket.socket()
         try:
             if buffer is not None:
